@@ -1,0 +1,1 @@
+"""In: bytes from gateways and SDKs. Out: Records. The front door: OTLP, gateway logs, files."""

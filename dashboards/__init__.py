@@ -1,0 +1,1 @@
+"""In: the stores, through their ports. Out: pages and their JSON twins."""

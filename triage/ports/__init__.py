@@ -1,0 +1,1 @@
+"""Promises between the rooms. Docstrings say MUST; adapters in `triage.store` and `triage.notify` keep them."""
