@@ -1,0 +1,125 @@
+"""From a request's bytes to what was kept: decode, refuse what lies outside the retention, hand over, count.
+
+The one place where a body becomes Records, whatever door it came through (HTTP, gRPC, files).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from collectors.gateways.read import read_lines
+from collectors.naming import Naming
+from collectors.otlp import decode_logs, decode_logs_json, decode_traces, decode_traces_json
+from collectors.otlp_records import LogSink, SpanSink
+from collectors.routes import RouteCatalogue
+from triage.domain.columns import SIGNALS, Signal
+from triage.domain.records import Records
+from triage.domain.windows import DAY_NS, HOUR_NS
+from triage.ports.records import Appended
+
+Encoding = Literal["protobuf", "json"]
+Keep = Callable[[Records], tuple[Appended, int]]
+TOO_OLD: Final = "older than the retention"
+TOO_NEW: Final = "more than an hour in the future"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What this collector has seen since it started. Thread-safe."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: Counter[str] = field(default_factory=Counter)
+    duplicate: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason
+    refused: Counter[str] = field(default_factory=Counter)  # whole requests, by reason
+    masked: int = 0
+    cut: int = 0
+    sources: dict[str, int] = field(default_factory=dict)  # source -> wall clock of its last record, ns
+    newest_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request."""
+
+    kept: dict[Signal, int]
+    duplicate: dict[Signal, int]
+    rejected: list[tuple[int, str]]  # line (0: none), reason
+
+    def accepted(self) -> int:
+        """Records of all signals that were kept."""
+        return sum(self.kept.values())
+
+
+@dataclass(slots=True)
+class Intake:
+    """Wired once; every method may be called from many threads."""
+
+    keep: Keep
+    clock: Callable[[], int]
+    retention_days: int
+    naming: Naming = field(default_factory=Naming)
+    routes: RouteCatalogue = field(default_factory=RouteCatalogue)
+    counters: Counters = field(default_factory=Counters)
+
+    def traces(self, body: bytes, encoding: Encoding) -> Outcome:
+        """An ExportTraceServiceRequest."""
+        records = Records()
+        (decode_traces if encoding == "protobuf" else decode_traces_json)(body, records, SpanSink(self.naming, self.routes))
+        return self.take(records, "otlp")
+
+    def logs(self, body: bytes, encoding: Encoding) -> Outcome:
+        """An ExportLogsServiceRequest."""
+        records = Records()
+        (decode_logs if encoding == "protobuf" else decode_logs_json)(body, records, LogSink())
+        return self.take(records, "otlp")
+
+    def gateway(self, kind: str, body: bytes | Iterable[bytes]) -> Outcome:
+        """Access-log entries of a gateway."""
+        records = Records()
+        read_lines(kind, body, records, routes=self.routes)
+        return self.take(records, kind)
+
+    def take(self, records: Records, source: str) -> Outcome:
+        """Keep decoded records. Raises StoreUnavailable; then nothing was acknowledged."""
+        now = self.clock()
+        refuse_times(records, now - self.retention_days * DAY_NS, now + HOUR_NS)
+        if any(records.size(signal) for signal in SIGNALS):
+            appended, masked = self.keep(records)
+        else:
+            appended, masked = Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0)), 0
+        self._count(records, appended, masked, source, now)
+        return Outcome(appended.kept, appended.duplicate, [(r.line, r.reason) for r in records.rejected])
+
+    def _count(self, records: Records, appended: Appended, masked: int, source: str, now: int) -> None:
+        counters = self.counters
+        with counters.lock:
+            counters.kept.update(appended.kept)
+            counters.duplicate.update(appended.duplicate)
+            counters.rejected.update(rejection.reason for rejection in records.rejected)
+            counters.masked += masked
+            counters.cut += records.cut
+            counters.sources[source] = now
+            for signal in SIGNALS:
+                times = getattr(records, signal)["time_ns"]
+                if times:
+                    counters.newest_ns = max(counters.newest_ns, max(times))
+
+
+def refuse_times(records: Records, low_ns: int, high_ns: int) -> None:
+    """Reject the records whose own time lies outside [low, high], and leave the others in place."""
+    for signal in SIGNALS:
+        columns: dict[str, list[Any]] = getattr(records, signal)
+        times = columns["time_ns"]
+        if not times or (min(times) >= low_ns and max(times) <= high_ns):
+            continue
+        good = [low_ns <= time <= high_ns for time in times]
+        for time, ok in zip(times, good, strict=True):
+            if not ok:
+                records.reject(signal, TOO_OLD if time < low_ns else TOO_NEW)
+        for name, values in columns.items():
+            columns[name] = [value for value, ok in zip(values, good, strict=True) if ok]

@@ -1,0 +1,239 @@
+"""Rows from decoded spans and log records: what both encodings of OTLP share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+from collectors.codes import codes_and_message
+from collectors.naming import Naming, first
+from collectors.routes import RouteCatalogue, template_of
+from triage.domain.calls import outcome_of
+from triage.domain.columns import CALL_COLUMNS, LOG_COLUMNS, NO_PARTNER, SPAN_COLUMNS
+from triage.domain.records import Records
+
+SERVER: Final = 2
+_MAX_NS: Final = 2**63 - 1
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_RESOURCE_COLUMNS: Final = ("service.name", "service.instance.id", "service.version", "deployment.environment.name")
+Event = tuple[int, str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What one resource block says, read once for all its records."""
+
+    service: str
+    instance: str
+    version: str
+    environment: str
+    rest: dict[str, Any]
+
+    @classmethod
+    def of(cls, attributes: dict[str, Any]) -> Resource:
+        """Split a resource's attributes into the columns and the rest."""
+        instance = first(attributes, ("service.instance.id", "k8s.pod.name", "host.name"))
+        rest = {name: value for name, value in attributes.items() if name not in _RESOURCE_COLUMNS}
+        return cls(
+            first(attributes, ("service.name",)) or "unknown_service", instance, first(attributes, ("service.version",)),
+            first(attributes, ("deployment.environment.name",)), rest,
+        )
+
+
+def valid_id(text: str, length: int) -> bool:
+    """Whether this is an ID of the length, in lower-case hex, and not all zero."""
+    if len(text) != length or not text.isalnum() or text == "0" * length:
+        return False
+    try:
+        int(text, 16)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(slots=True)
+class SpanSink:
+    """Appends spans, and a call witness for each gateway SERVER span, to the columns of Records."""
+
+    naming: Naming
+    routes: RouteCatalogue
+
+    def add(
+        self, records: Records, resource: Resource, *, trace_id: str, span_id: str, parent_id: str, name: str, kind: int,
+        start: int, end: int, status: int, status_message: str, attributes: dict[str, Any], events: Sequence[Event],
+    ) -> None:
+        """One span. Invalid IDs and times beyond 64 bits are rejected with the reason."""
+        if not valid_id(trace_id, 32) or not valid_id(span_id, 16):
+            records.reject("spans", "invalid trace ID or span ID: 16 and 8 bytes, not all zero, are needed")
+            return
+        if not 0 <= start <= _MAX_NS or not 0 <= end <= _MAX_NS:
+            records.reject("spans", "the time does not fit nanoseconds since 1970 in 63 bits")
+            return
+        if not start:
+            start = end
+        duration = max(end - start, 0)
+        http_status = _status(attributes.get("http.response.status_code"))
+        exception = next((e for _, event, e in events if event == "exception"), None)
+        row = (
+            trace_id, span_id, parent_id if parent_id != _NO_SPAN else "", name, kind if 0 <= kind <= 5 else 0, start, duration,
+            status if 0 <= status <= 2 else 0, status_message, resource.service, resource.instance, resource.version,
+            resource.environment, http_status, _plain(attributes.get("error.type")),
+            *_exception(exception or attributes), attributes, resource.rest,
+            [{"time_ns": at, "name": event, "attributes": values} for at, event, values in events] if events else None,
+        )
+        for column, value in zip(records.spans.values(), row, strict=True):
+            column.append(value)
+        if kind == SERVER and (not parent_id or parent_id == _NO_SPAN or resource.service in self.naming.gateway_services):
+            self._add_call(records, resource, trace_id, span_id, name, start, duration, status == 2, http_status, attributes)
+
+    def _add_call(
+        self, records: Records, resource: Resource, trace_id: str, span_id: str, name: str, start: int, duration: int,
+        span_error: bool, http_status: int, attributes: dict[str, Any],
+    ) -> None:
+        naming = self.naming
+        codes, message = self._codes(attributes)
+        path = first(attributes, ("url.path",)) or first(attributes, ("url.full",))
+        route = first(attributes, ("http.route",)) or (self.routes.match(path) or template_of(path) if path else name)
+        upstream_status = _status(first(attributes, naming.upstream_status).rpartition(",")[2].strip())
+        responder = {"upstream": "upstream", "service": "upstream", "kong": "gateway", "gateway": "gateway"}.get(
+            first(attributes, naming.responder).lower(), "upstream" if upstream_status else "")
+        flag = first(attributes, naming.flag)
+        call = {
+            "witness_id": trace_id + span_id, "witness": "span", "time_ns": start, "duration_ns": duration,
+            "partner": first(attributes, naming.partner) or NO_PARTNER,
+            "method": first(attributes, ("http.request.method",)).upper(), "route": route, "status": http_status,
+            "outcome": outcome_of(http_status, responder=responder, upstream_status=upstream_status, flag=flag,
+                                  codes=codes, span_error=span_error),
+            "codes": " ".join(codes), "message": message, "trace_id": trace_id, "span_id": span_id,
+            "interaction_id": first(attributes, naming.interaction_id), "request_id": first(attributes, naming.request_id),
+            "gateway_request_id": first(attributes, naming.gateway_request_id),
+            "consent_id": first(attributes, naming.consent_id), "payment_id": first(attributes, naming.payment_id),
+            "idempotency": first(attributes, naming.idempotency), "customer": first(attributes, naming.customer),
+            "customer_present": bool(first(attributes, naming.customer_present)),
+            "resource_ref": resource_in(path), "upstream_status": upstream_status,
+            "service": "" if resource.service in naming.gateway_services else resource.service,
+            "responder": responder, "flag": flag, "gateway_ms": -1,
+            "bytes_in": _size(attributes, "http.request"), "bytes_out": _size(attributes, "http.response"),
+            "source": "otlp", "instance": resource.instance, "version": resource.version,
+            "environment": resource.environment, "sampled": True,
+        }
+        for column in CALL_COLUMNS:
+            records.calls[column].append(call[column])
+
+    def _codes(self, attributes: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+        codes: set[str] = set()
+        for name in self.naming.codes:
+            value = attributes.get(name)
+            for code in value if isinstance(value, list) else [value]:
+                if isinstance(code, str) and code and not code.isdigit():
+                    codes.add(code)
+        message = ""
+        for name in self.naming.body:
+            if name in attributes:
+                more, message = codes_and_message(attributes[name])
+                codes.update(more)
+        return tuple(sorted(codes)), message
+
+
+@dataclass(slots=True)
+class LogSink:
+    """Appends log records. One sink a request, since identical records of one request are told apart by their ordinal."""
+
+    seen: dict[bytes, int] = field(default_factory=dict)
+
+    def add(
+        self, records: Records, resource: Resource, *, time: int, observed: int, trace_id: str, span_id: str, severity: int,
+        severity_text: str, body: Any, event_name: str, attributes: dict[str, Any],
+    ) -> None:
+        """One log record. A zero time takes the observed time; an invalid trace ID means: not linked to a trace."""
+        at = time or observed
+        if not 0 < at <= _MAX_NS:
+            records.reject("logs", "the record has no time" if at == 0 else "the time does not fit nanoseconds since 1970 in 63 bits")
+            return
+        if not valid_id(trace_id, 32):
+            trace_id = span_id = ""
+        elif not valid_id(span_id, 16):
+            span_id = ""
+        if severity_text and "severity_text" not in attributes:
+            severity = severity or _SEVERITIES.get(severity_text.upper(), 0)
+        text = body if isinstance(body, str) else "" if body is None else orjson.dumps(body).decode()
+        severity = severity if 1 <= severity <= 24 else 9
+        content = orjson.dumps(
+            [at, trace_id, span_id, severity, text, resource.service, resource.instance, event_name, attributes],
+            option=orjson.OPT_NON_STR_KEYS,
+        ) if _encodable(text) else repr((at, trace_id, span_id, severity, text, resource.service, attributes)).encode()
+        row = (
+            self._identity(content), at, trace_id, span_id, severity, text, resource.service, resource.instance,
+            resource.version, resource.environment, event_name, *_exception(attributes), attributes, resource.rest,
+        )
+        for column, value in zip(LOG_COLUMNS, row, strict=True):
+            records.logs[column].append(value)
+
+    def _identity(self, content: bytes) -> str:
+        digest = blake2b(content, digest_size=8).digest()
+        ordinal = self.seen.get(digest, 0)
+        self.seen[digest] = ordinal + 1
+        return digest.hex() if not ordinal else blake2b(digest + ordinal.to_bytes(4, "big"), digest_size=8).hexdigest()
+
+
+_SEVERITIES: Final = {
+    "TRACE": 1, "DEBUG": 5, "INFO": 9, "INFORMATION": 9, "NOTICE": 10, "WARN": 13, "WARNING": 13, "ERROR": 17, "ERR": 17,
+    "CRITICAL": 21, "FATAL": 21, "ALERT": 22, "EMERGENCY": 24,
+}
+
+
+def resource_in(path: str) -> str:
+    """The raw ID of the account or other resource that the path names, for the masker to make a pseudonym of; or empty."""
+    if not path:
+        return ""
+    raw = path.partition("?")[0].split("/")
+    learned = template_of(path).split("/")
+    if len(raw) != len(learned):
+        return ""
+    return next((value for value, template in zip(raw, learned, strict=True) if template == "{id}"), "")
+
+
+def _exception(attributes: dict[str, Any]) -> tuple[str, str, str]:
+    if not attributes:
+        return "", "", ""
+    return (
+        _plain(attributes.get("exception.type")), _plain(attributes.get("exception.message")),
+        _plain(attributes.get("exception.stacktrace")),
+    )
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else str(value)
+
+
+def _status(value: Any) -> int:
+    if isinstance(value, list):
+        value = value[0] if value else 0
+    try:
+        status = int(value or 0)
+    except (TypeError, ValueError):
+        return 0
+    return status if 100 <= status <= 599 else 0
+
+
+def _size(attributes: dict[str, Any], prefix: str) -> int:
+    for name in (prefix + ".body.size", prefix + ".size"):
+        value = attributes.get(name)
+        if isinstance(value, int) and 0 <= value <= _MAX_NS:
+            return value
+    return 0
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+assert len(SPAN_COLUMNS) == 21  # noqa: S101  # `SpanSink.add` writes rows in this order

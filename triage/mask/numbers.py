@@ -1,0 +1,168 @@
+"""Numbers that belong to persons, in free text: cards, IBANs, phones, national IDs; and IP addresses as values.
+
+Left alone: 32-hex trace IDs, UUIDs, epoch times in any unit, decimals, durations.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Final
+
+from triage.mask import checks
+from triage.mask.tokens import MASKED
+
+MASKED_FORM: Final = re.compile(r"\d{6}\*+\d{4}|[A-Z]{2}\*+\w{4}|\*@[\w.-]+|\*+\d{4}|\[masked\]|~[0-9a-f]{16}")
+LITERAL: Final = re.compile(r"'(?:[^']|'')*'|(?<![\w.$:?])\d{4,}(?![\w.])")
+
+_NUMERIC: Final = re.compile(r"\d(?:[ .\-()\u00a0\u2009\u202f/]{0,2}[\dXx]){6}")
+_CARD: Final = re.compile(
+    r"(?<!\d)(?<!\d\.)(?<!~)(?:\d{13,19}|\d{4}([ \-.\u00a0\u2009\u202f])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?"
+    r"|\d{4}([ \-.\u00a0\u2009\u202f])\d{6}\2\d{4,5})(?!\d)(?!\.\d)"
+)
+_IBAN_HINT: Final = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2}\d{2})(?=(?:[ \-\u00a0]?[A-Za-z0-9]){11})")
+_IBAN_GAP: Final = " -\u00a0\u2009\u202f"
+_RESIDENT: Final = re.compile(
+    r"(?<![0-9A-Za-z])[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![0-9A-Za-z])"
+)
+_MOBILE: Final = re.compile(
+    r"(?<![0-9A-Za-z.~*])(?:1[3-9]\d{9}|1[3-9]\d([ -])\d{4}\1\d{4})(?![0-9A-Za-z*]|\.\d|\s?(?:ns|us|µs|ms|bytes?|B\b|ops|rows|records))"
+)
+_INTERNATIONAL: Final = re.compile(r"(?<![\w+])(?:\+|\b00(?=[1-9]\d ))[1-9]\d{0,2}(?:[ .\-()]{0,2}\d){7,12}(?![\w:])")
+_NATIONAL: Final = re.compile(
+    r"(?<![\w.+*-])(?:07\d{3}[ -]?\d{3}[ -]?\d{3}|0\d{2,3} \d{3,4} \d{4}|\(0\d{2,4}\) ?\d{3,4}[ -]?\d{3,4}"
+    r"|\(\d{3}\) ?\d{3}-\d{4}|\d{3}-\d{3}-\d{4})(?![\w*-]|\.\d)"
+)
+_DOMESTIC: Final = re.compile(
+    r"(?<![\w.-])(?:(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}"  # US social security number
+    r"|\d{2}-\d{2}-\d{2}[ ,/]+(?:(?:account|acct?|a/c)[ :#.]*)?\d{8}"  # UK sort code and account
+    r"|(?:CPF|cpf)[ :=#nº.]*\d{11})(?![\w-]|\.\d)"
+)
+_CPF: Final = re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d{2}(?!\w)")
+_CNPJ: Final = re.compile(r"(?<![\w.-])\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}(?!\w)")
+_NINO: Final = re.compile(
+    r"(?<![A-Za-z0-9-])(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]( ?)\d{2}\1\d{2}\1\d{2}\1[A-D](?![A-Za-z0-9-])"
+)
+_OWNED: Final = re.compile(
+    r"(?i:\b(?:account|acct|a/c|customer|psu|cif|kunde|konto|conta|sort ?code)(?:[ _-]?(?:number|no\.?|id|num|nr|ref))?[\s:=#]{1,3})"
+    r"[\"']?(\d(?:[ -]?\d){5,19})(?![\w*])"
+)
+_OWNED_CN: Final = re.compile(r"(?:账号|账户|客户号|客户)[\s:：=为是]{0,3}(\d{6,20})(?!\d)")
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9._:/=+~;,-]{1,128}")
+_RISKY_ID: Final = re.compile(r"\d(?:-?\d){9}|[A-Za-z]{2}\d{2}(?:[A-Za-z]{4}|\d{4})")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+
+
+def masked(text: str, pseudonym: Callable[[str], str]) -> str:
+    """Free text with personal numbers masked: of a card first six and last four, of an IBAN country and last four."""
+    if _NUMERIC.search(text) is None:
+        return _NINO.sub(MASKED, text) if _IBAN_HINT.search(text) is not None else text
+    text = _RESIDENT.sub(_resident, text)
+    text = _CARD.sub(_card, text)
+    if _IBAN_HINT.search(text) is not None:
+        text = _ibans(text)
+    text = _MOBILE.sub(_last_four, text)
+    if "+" in text or "00" in text:
+        text = _INTERNATIONAL.sub(_last_four, text)
+    text = _NATIONAL.sub(_last_four, text)
+    if "-" in text or "pf" in text or "PF" in text:
+        text = _DOMESTIC.sub(MASKED, text)
+        text = _CPF.sub(_checked, text)
+        text = _CNPJ.sub(_checked, text)
+    text = _NINO.sub(MASKED, text)
+    text = _OWNED.sub(lambda match: _owned(match, pseudonym), text)
+    return _OWNED_CN.sub(lambda match: _owned(match, pseudonym), text)
+
+
+def masked_id(value: str, text: Callable[[str], str]) -> str:
+    """An ID that support may be asked for: kept when it looks like one and hides no card, IBAN or resident ID."""
+    if _UUID.fullmatch(value):
+        return value
+    if _SAFE_ID.fullmatch(value) is None:
+        return text(value)
+    if _RISKY_ID.search(value) is None:
+        return value
+    return _ibans(_CARD.sub(_card, _RESIDENT.sub(_resident, value)))
+
+
+def network(value: str) -> str:
+    """The network of an IP address (/24, IPv6 /48), of each in a list; anything else is dropped."""
+    return ", ".join(_one_network(part.strip()) for part in value.split(","))
+
+
+def _one_network(text: str) -> str:
+    host = text.partition("/")[0]
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return text if text in ("-", "", "unknown") else MASKED
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+def _card(match: re.Match[str]) -> str:
+    digits = "".join(filter(str.isdecimal, match[0]))
+    if not digits.isascii() or not checks.is_card(digits) or _in_hex_token(match):
+        return match[0]
+    return f"{digits[:6]}{'*' * (len(digits) - 10)}{digits[-4:]}"
+
+
+def _in_hex_token(match: re.Match[str]) -> bool:
+    """Whether the digits are a part of a longer token of hexadecimal digits, such as a trace ID."""
+    text, start, end = match.string, match.start(), match.end()
+    while start and text[start - 1].isalnum():
+        start -= 1
+    while end < len(text) and text[end].isalnum():
+        end += 1
+    token = text[start:end]
+    return end - start > match.end() - match.start() and _HEX.issuperset(token)
+
+
+def _ibans(text: str) -> str:
+    out, done = [], 0
+    for match in _IBAN_HINT.finditer(text):
+        if match.start() < done:
+            continue
+        end = _iban_end(text, match.start(), checks.IBAN_LENGTHS.get(match[1][:2].upper(), 0))
+        if end:
+            out.append(f"{text[done:match.start()]}{match[1][:2].upper()}****{text[end - 4:end].upper()}")
+            done = end
+    return "".join(out) + text[done:] if out else text
+
+
+def _iban_end(text: str, start: int, length: int) -> int:
+    """Where an IBAN that starts here ends; 0 when none does."""
+    kept: list[str] = []
+    place = start
+    while place < len(text) and len(kept) < length:
+        char = text[place]
+        if char.isascii() and char.isalnum():
+            kept.append(char)
+        elif char not in _IBAN_GAP or text[place - 1] in _IBAN_GAP:
+            return 0
+        place += 1
+    if len(kept) < length or not length or (place < len(text) and text[place].isalnum()):
+        return 0
+    return place if checks.is_iban("".join(kept)) else 0
+
+
+def _resident(match: re.Match[str]) -> str:
+    return MASKED if match[0].isascii() and checks.is_resident_id(match[0]) else match[0]
+
+
+def _last_four(match: re.Match[str]) -> str:
+    digits = "".join(filter(str.isdecimal, match[0]))
+    return f"***{digits[-4:]}" if 9 <= len(digits) <= 15 else match[0]
+
+
+def _checked(match: re.Match[str]) -> str:
+    digits = "".join(filter(str.isdecimal, match[0]))
+    return MASKED if digits.isascii() and (checks.is_cpf(digits) or checks.is_cnpj(digits)) else match[0]
+
+
+def _owned(match: re.Match[str], pseudonym: Callable[[str], str]) -> str:
+    before = match.string[match.start():match.start(1)]
+    return f"{before}~{pseudonym(match[1])}"

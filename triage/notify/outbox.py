@@ -1,0 +1,92 @@
+"""From the notices that incidents hold to deliveries, at least once and never doubled.
+
+An incident's document holds its notices, since there are no transactions over documents. Each run writes what is to be told, then
+one delivery a receiver under an ID that follows from incident, notice and receiver, and only then marks the notice as sent. A
+process that is killed in between leaves the mark unset; the next run meets its own documents and goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from triage.domain.codec import from_body
+from triage.domain.incident import Incident
+from triage.domain.notice import Receiver
+from triage.errors import Conflict
+from triage.notify.ledger import Told, keep_told, put_once
+from triage.notify.plan import plan, snapshot
+from triage.notify.receivers import all_receivers
+from triage.ports.state import Document, StateStore
+
+INCIDENT: Final = "incident"
+UNSENT_TAG: Final = "unsent:yes"
+PAGE: Final = 100
+MARK_TRIES: Final = 5
+
+
+@dataclass(slots=True)
+class PlanRun:
+    """What one run did. `deliveries` are new ones to send, `dropped` new ones that their receiver does not want."""
+
+    notices: int = 0
+    deliveries: int = 0
+    dropped: int = 0
+
+
+def plan_deliveries(state: StateStore, now_ns: int) -> PlanRun:
+    """Plan deliveries for every notice that is not sent yet. Run it once more after any failure: it changes nothing twice."""
+    run = PlanRun()
+    receivers: list[Receiver] | None = None
+    cursor: str | None = None
+    while True:
+        page = state.select(INCIDENT, [[UNSENT_TAG]], limit=PAGE, cursor=cursor)
+        if page.items and receivers is None:
+            receivers = all_receivers(state)
+        for document in page.items:
+            _plan_incident(state, document, receivers or [], now_ns, run)
+        if page.next is None:
+            return run
+        cursor = page.next
+
+
+def _plan_incident(
+    state: StateStore, document: Document, receivers: list[Receiver], now_ns: int, run: PlanRun,
+) -> None:
+    incident = from_body(Incident, document.body)
+    incident.version = document.version
+    shown = snapshot(incident)
+    unsent = [notice for notice in incident.notices if not notice.sent]
+    for notice in unsent:
+        keep_told(state, Told(shown, notice), now_ns)
+        # The run's count makes creation times differ, so that notices of one run keep their order at a receiver.
+        order = run.deliveries + run.dropped
+        for delivery in plan(incident, notice, receivers, now_ns + order):
+            if put_once(state, delivery):
+                run.dropped += delivery.state == "dropped"
+                run.deliveries += delivery.state == "pending"
+    _mark_sent(state, document, {notice.id for notice in unsent})
+    run.notices += len(unsent)
+
+
+def _mark_sent(state: StateStore, document: Document, notice_ids: set[str]) -> None:
+    """Mark these notices as sent. Another writer may come between: then on top of what they wrote; after that the next run does."""
+    current: Document | None = document
+    for _ in range(MARK_TRIES):
+        if current is None:
+            return
+        body = current.body
+        body["notices"] = [_marked(notice, notice_ids) for notice in body["notices"]]
+        tags = [tag for tag in current.tags if tag != UNSENT_TAG]
+        if not all(notice["sent"] for notice in body["notices"]):
+            tags.append(UNSENT_TAG)
+        try:
+            state.put(INCIDENT, current.doc_id, body, version=current.version, sort=current.sort, tags=tags)
+        except Conflict:
+            current = state.get(INCIDENT, document.doc_id)
+        else:
+            return
+
+
+def _marked(notice: dict[str, Any], notice_ids: set[str]) -> dict[str, Any]:
+    return {**notice, "sent": True} if notice["id"] in notice_ids else notice
