@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import Any
 
 import uvicorn
 
@@ -38,12 +37,7 @@ class HttpListener:
         self._app.close()
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        server: Any = self._server
-        server.install_signal_handlers = lambda: None
-        await server._serve([self._socket])
+        asyncio.run(self._server.serve([self._socket]))  # off the main thread it leaves the signals alone
 
 
 def _listen(host: str, port: int, backlog: int) -> socket.socket:

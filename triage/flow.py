@@ -7,9 +7,11 @@ Collectors decode bytes and call `receive`; a scheduler calls `analyse_once` and
 
 from __future__ import annotations
 
-from triage.analyse.run import RunReport, analyse_minutes
+from triage.analyse.run import RunReport, RunSettings, analyse_minutes
 from triage.domain.records import Records
-from triage.incidents.fold import fold_findings
+from triage.domain.windows import MINUTE_NS
+from triage.incidents import documents
+from triage.incidents.fold import FoldSettings, fold_findings
 from triage.mask.masker import Masker
 from triage.notify.delivery import deliver_due
 from triage.notify.outbox import plan_deliveries
@@ -24,16 +26,20 @@ def receive(records: Records, masker: Masker, store: RecordStore) -> tuple[Appen
     return store.append(masked), masked.masked
 
 
-def analyse_once(records: RecordStore, state: StateStore, now_ns: int) -> RunReport:
+def analyse_once(
+    records: RecordStore, state: StateStore, now_ns: int, run: RunSettings, fold: FoldSettings,
+) -> RunReport:
     """Look at every minute that something new arrived for; fold what was found into incidents."""
     receipts = records.receipts()
-    report = analyse_minutes(records, state, [m for receipt in receipts for m in receipt.minutes], now_ns)
-    fold_findings(report.findings, state, now_ns)
+    minutes = {minute for receipt in receipts for minute in receipt.minutes}
+    live_since = min((i.first_seen_ns // MINUTE_NS for i in documents.live(state)), default=None)
+    report = analyse_minutes(records, state, minutes, now_ns, live_since, run)
+    fold_findings(report.findings, state, now_ns, fold)
     records.settle([receipt.receipt_id for receipt in receipts])
     return report
 
 
-def notify_once(state: StateStore, notifier: Notifier, now_ns: int) -> int:
+def notify_once(state: StateStore, notifier: Notifier, base_url: str, now_ns: int) -> int:
     """Hand unsent notices to the receivers that want them, and make every delivery that is due. Returns how many were made."""
     plan_deliveries(state, now_ns)
     return deliver_due(state, notifier, now_ns)

@@ -34,8 +34,8 @@ SEASON_BUCKET_S = 900
 SEASON_MEMORY = 40
 SEASON_LEAST = 3
 
-ALERT_EVIDENCE = 1.6
-"""Mean -log10(p) that opens an episode; it scores 0.5. The figure is the middle of a flat range (docs/detection.md)."""
+ALERT_EVIDENCE = 1.65
+"""Mean -log10(p) that opens an episode; it scores 0.5. In the middle of a flat range: docs/detection.md."""
 
 CALM_EVIDENCE = 1.2
 CALM_ROWS = 24
@@ -158,7 +158,7 @@ class StreamDetector:
         self._episode = Episode()
 
     def update(self, at: float, value: float) -> Point:
-        """`at`: seconds since 1970; `value`: any finite number. A missing one (NaN, infinite) is neither judged nor kept."""
+        """`at`: seconds since 1970. A missing `value` (NaN, infinite) is neither judged nor kept."""
         if not isfinite(value):
             return Point(0.0, False)
         distances = [*self._shape.update(value), self._level.update(at, value)]

@@ -31,6 +31,10 @@ _UNIT = re.compile(
     r"<\*> ?(?:[KMGTPkmgtp]i?[Bb](?:ytes)?|[Bb]ytes?|B|[nmuµ]s|s|[mM]sec|secs?|seconds?|millis(?:econds?)?"
     r"|mins?|minutes?|hrs?|hours?|days?)(?![A-Za-z0-9_])"
 )
+_MONTH = re.compile(
+    r"[JFMASOND](?<![A-Za-z0-9_].)(?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec)(?:[a-z]{1,6})?(?: {1,2}<\*>)+"
+)
+_DAY = re.compile(r"[MTWFS](?<![A-Za-z0-9_].)(?:on|ue|ed|hu|ri|at|un)(?:[a-z]{1,6})?,? <\*>")
 _JOINED = re.compile(r"(?:[-+*/~.#])?<\*>(?:(?:[:/,._\-#|@~+;%=&?*]++|, )<\*>)+%?")
 _TOKEN = re.compile(r"<\*>|[A-Za-z0-9_](?:[\w.\-$]*\w)?|\s+|[^\W]+|.", re.DOTALL)
 
@@ -53,6 +57,9 @@ def mask(message: str) -> str:
     if ":<*>" in text:
         text = _HOST_PORT.sub(STAR, text)
     text = _UNIT.sub(STAR, text)
+    text, months = _MONTH.subn(STAR, text)
+    if months:
+        text = _DAY.sub(STAR, text)
     return _JOINED.sub(STAR, text)
 
 

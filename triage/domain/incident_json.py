@@ -1,4 +1,7 @@
-"""Incidents as the JSON of the public interface; pages, scripts and webhooks get the same. Fields may be added, never renamed."""
+"""Incidents as the JSON of the public interface, the same for pages, scripts and webhooks.
+
+Fields may be added, never renamed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from triage.domain.windows import MINUTE_NS, rfc3339
 
 
 def summary_json(incident: Incident, base_url: str) -> Json:
-    """An item of `GET /api/v1/incidents`. Times RFC 3339 UTC; `base_url` is the console's, without a slash at its end."""
+    """An item of `GET /api/v1/incidents`. Times RFC 3339 UTC; `base_url` is the console's, without a final slash."""
     return {
         "id": incident.id,
         "title": incident.title,

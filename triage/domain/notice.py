@@ -1,6 +1,6 @@
 """Receivers, deliveries and attempts: where to tell, what to tell, and how it went.
 
-A delivery starts `pending`. It ends `delivered`, `failed` (no attempt is left, or none can help) or `dropped` (it was never to be
+A delivery starts `pending`. It ends `delivered`, `failed` (no attempt is left or can help) or `dropped` (not to be
 sent to that receiver; `reason` says why).
 """
 

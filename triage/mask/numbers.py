@@ -16,7 +16,7 @@ from triage.mask.tokens import MASKED
 MASKED_FORM: Final = re.compile(r"\d{6}\*+\d{4}|[A-Z]{2}\*+\w{4}|\*@[\w.-]+|\*+\d{4}|\[masked\]|~[0-9a-f]{16}")
 LITERAL: Final = re.compile(r"'(?:[^']|'')*'|(?<![\w.$:?])\d{4,}(?![\w.])")
 
-_NUMERIC: Final = re.compile(r"\d(?:[ .\-()\u00a0\u2009\u202f/]{0,2}[\dXx]){6}")
+_NUMERIC: Final = re.compile(r"\d(?:[ .\-()\u00a0\u2009\u202f/]{0,2}[\dXx]){5}")
 _CARD: Final = re.compile(
     r"(?<!\d)(?<!\d\.)(?<!~)(?:\d{13,19}|\d{4}([ \-.\u00a0\u2009\u202f])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?"
     r"|\d{4}([ \-.\u00a0\u2009\u202f])\d{6}\2\d{4,5})(?!\d)(?!\.\d)"
@@ -27,7 +27,8 @@ _RESIDENT: Final = re.compile(
     r"(?<![0-9A-Za-z])[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![0-9A-Za-z])"
 )
 _MOBILE: Final = re.compile(
-    r"(?<![0-9A-Za-z.~*])(?:1[3-9]\d{9}|1[3-9]\d([ -])\d{4}\1\d{4})(?![0-9A-Za-z*]|\.\d|\s?(?:ns|us|µs|ms|bytes?|B\b|ops|rows|records))"
+    r"(?<![0-9A-Za-z.~*])(?:1[3-9]\d{9}|1[3-9]\d([ -])\d{4}\1\d{4})"
+    r"(?![0-9A-Za-z*]|\.\d|\s?(?:ns|us|µs|ms|bytes?|B\b|ops|rows|records))"
 )
 _INTERNATIONAL: Final = re.compile(r"(?<![\w+])(?:\+|\b00(?=[1-9]\d ))[1-9]\d{0,2}(?:[ .\-()]{0,2}\d){7,12}(?![\w:])")
 _NATIONAL: Final = re.compile(
@@ -42,23 +43,24 @@ _DOMESTIC: Final = re.compile(
 _CPF: Final = re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d{2}(?!\w)")
 _CNPJ: Final = re.compile(r"(?<![\w.-])\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}(?!\w)")
 _NINO: Final = re.compile(
-    r"(?<![A-Za-z0-9-])(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]( ?)\d{2}\1\d{2}\1\d{2}\1[A-D](?![A-Za-z0-9-])"
+    r"(?<![A-Za-z0-9-])(?!BG|GB|KN|NK|NT|TN|ZZ)(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]|QQ)"
+    r"( ?)\d{2}\1\d{2}\1\d{2}\1[A-D](?![A-Za-z0-9-])"
 )
 _OWNED: Final = re.compile(
-    r"(?i:\b(?:account|acct|a/c|customer|psu|cif|kunde|konto|conta|sort ?code)(?:[ _-]?(?:number|no\.?|id|num|nr|ref))?[\s:=#]{1,3})"
-    r"[\"']?(\d(?:[ -]?\d){5,19})(?![\w*])"
+    r"(?i:\b(?:account|acct|a/c|customer|psu|cif|kunde|konto|conta|sort ?code)"
+    r"(?:[ _-]?(?:number|no\.?|id|num|nr|ref))?[\s:=#]{1,3})[\"']?(\d(?:[ -]?\d){5,19})(?![\w*])"
 )
 _OWNED_CN: Final = re.compile(r"(?:账号|账户|客户号|客户)[\s:：=为是]{0,3}(\d{6,20})(?!\d)")
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._:/=+~;,-]{1,128}")
 _RISKY_ID: Final = re.compile(r"\d(?:-?\d){9}|[A-Za-z]{2}\d{2}(?:[A-Za-z]{4}|\d{4})")
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
 
 
 def masked(text: str, pseudonym: Callable[[str], str]) -> str:
     """Free text with personal numbers masked: of a card first six and last four, of an IBAN country and last four."""
     if _NUMERIC.search(text) is None:
-        return _NINO.sub(MASKED, text) if _IBAN_HINT.search(text) is not None else text
+        return text
     text = _RESIDENT.sub(_resident, text)
     text = _CARD.sub(_card, text)
     if _IBAN_HINT.search(text) is not None:
@@ -80,9 +82,9 @@ def masked_id(value: str, text: Callable[[str], str]) -> str:
     """An ID that support may be asked for: kept when it looks like one and hides no card, IBAN or resident ID."""
     if _UUID.fullmatch(value):
         return value
-    if _SAFE_ID.fullmatch(value) is None:
+    if _SAFE_ID.fullmatch(value) is None or "eyJ" in value:
         return text(value)
-    if _RISKY_ID.search(value) is None:
+    if len(value) < 13 or _RISKY_ID.search(value) is None:
         return value
     return _ibans(_CARD.sub(_card, _RESIDENT.sub(_resident, value)))
 
@@ -103,9 +105,14 @@ def _one_network(text: str) -> str:
     return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
 
 
+def _digits(text: str) -> str:
+    """The decimal digits of a text, those of other scripts as ASCII."""
+    return "".join(str(int(char)) for char in text if char.isdecimal())
+
+
 def _card(match: re.Match[str]) -> str:
-    digits = "".join(filter(str.isdecimal, match[0]))
-    if not digits.isascii() or not checks.is_card(digits) or _in_hex_token(match):
+    digits = _digits(match[0])
+    if not checks.is_card(digits) or _in_hex_token(match):
         return match[0]
     return f"{digits[:6]}{'*' * (len(digits) - 10)}{digits[-4:]}"
 
@@ -122,19 +129,21 @@ def _in_hex_token(match: re.Match[str]) -> bool:
 
 
 def _ibans(text: str) -> str:
-    out, done = [], 0
+    out: list[str] = []
+    done = 0
     for match in _IBAN_HINT.finditer(text):
         if match.start() < done:
             continue
-        end = _iban_end(text, match.start(), checks.IBAN_LENGTHS.get(match[1][:2].upper(), 0))
-        if end:
-            out.append(f"{text[done:match.start()]}{match[1][:2].upper()}****{text[end - 4:end].upper()}")
+        country = match[1][:2].upper()
+        compact, end = _compact(text, match.start(), checks.IBAN_LENGTHS.get(country, 0))
+        if compact and checks.is_iban(compact):
+            out += (text[done:match.start()], f"{country}****{compact[-4:].upper()}")
             done = end
     return "".join(out) + text[done:] if out else text
 
 
-def _iban_end(text: str, start: int, length: int) -> int:
-    """Where an IBAN that starts here ends; 0 when none does."""
+def _compact(text: str, start: int, length: int) -> tuple[str, int]:
+    """The next `length` letters and digits without the single gaps in them, and their end; ('', 0): not so many."""
     kept: list[str] = []
     place = start
     while place < len(text) and len(kept) < length:
@@ -142,25 +151,25 @@ def _iban_end(text: str, start: int, length: int) -> int:
         if char.isascii() and char.isalnum():
             kept.append(char)
         elif char not in _IBAN_GAP or text[place - 1] in _IBAN_GAP:
-            return 0
+            return "", 0
         place += 1
-    if len(kept) < length or not length or (place < len(text) and text[place].isalnum()):
-        return 0
-    return place if checks.is_iban("".join(kept)) else 0
+    if len(kept) < length or (place < len(text) and text[place].isalnum()):
+        return "", 0
+    return "".join(kept), place
 
 
 def _resident(match: re.Match[str]) -> str:
-    return MASKED if match[0].isascii() and checks.is_resident_id(match[0]) else match[0]
+    return MASKED if checks.is_resident_id(match[0]) else match[0]
 
 
 def _last_four(match: re.Match[str]) -> str:
-    digits = "".join(filter(str.isdecimal, match[0]))
+    digits = _digits(match[0])
     return f"***{digits[-4:]}" if 9 <= len(digits) <= 15 else match[0]
 
 
 def _checked(match: re.Match[str]) -> str:
-    digits = "".join(filter(str.isdecimal, match[0]))
-    return MASKED if digits.isascii() and (checks.is_cpf(digits) or checks.is_cnpj(digits)) else match[0]
+    digits = _digits(match[0])
+    return MASKED if checks.is_cpf(digits) or checks.is_cnpj(digits) else match[0]
 
 
 def _owned(match: re.Match[str], pseudonym: Callable[[str], str]) -> str:

@@ -20,10 +20,12 @@ _KNOWN: Final = frozenset(
     "|verify|export|download|upload|files|file|current|today|recent|active|health|metrics|info|by-id|batch|query|auth"
     "|open|close|closed|lock|unlock|activate|transfer|transfers|cancel|enquiry|inquiry|create|update|delete|get|admin|api".split("|")
 )
-_SEGMENT: Final = re.compile(rf"(?<=/)({_OWNER})/([^/\s?#\"'<>,;)\]|\\]+)", re.IGNORECASE)
+_SEGMENT: Final = re.compile(rf"(?<=/)((?:(?:{_OWNER})/)+(?:(?:by-)?id/)?)([^/\s?#\"'<>,;)\]|\\]+)", re.IGNORECASE)
 _HINT: Final = re.compile(rf"/(?:{_OWNER})/", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(?<=/)(\d{6,})(?=[/\s?#\"'<>,;)\]|]|$)")
-_JOIN_KEY: Final = re.compile(r"(?:consents?|payments?|orders?|requests?|traces?|incidents?|vrps?|[\w-]*-consents|[\w-]*-payments)/$")
+_JOIN_KEY: Final = (
+    "consent", "consents", "payment", "payments", "order", "orders", "requests", "vrps", "authorisations",
+)
 _TEMPLATE: Final = re.compile(r"[{:*$<~\[].*|-|%7[Bb].*")
 _QUERY: Final = re.compile(r"((?:https?|wss?)://[^\s?\"'<>]*|(?<![\w?])/[^\s?\"'<>]*)\?[^\s\"'<>]*[=&][^\s\"'<>]*")
 _USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
@@ -42,7 +44,7 @@ class Paths:
         return self._owners(text)
 
     def bare(self, path: str) -> str:
-        """A value that is one path or URL: no query, no fragment, no user information; owners' IDs and long numbers replaced."""
+        """One path or URL: no query, fragment or user information; owners' IDs and long numbers replaced."""
         path = path.partition("?")[0].partition("#")[0]
         if "@" in path:
             path = _USER.sub("", path)
@@ -58,9 +60,10 @@ class Paths:
         segment = match[2]
         if segment.lower() in _KNOWN or _TEMPLATE.fullmatch(segment):
             return match[0]
-        return f"{match[1]}/~{self._pseudonym(segment)}"
+        return f"{match[1]}~{self._pseudonym(segment)}"
 
     def _number(self, match: re.Match[str]) -> str:
-        if _JOIN_KEY.search(match.string, 0, match.start()):
+        before = match.string[:match.start()].rsplit("/", 2)
+        if len(before) > 1 and before[-2].lower().endswith(_JOIN_KEY):
             return match[0]
         return f"~{self._pseudonym(match[1])}"

@@ -1,7 +1,7 @@
 """What is secret or personal by the name of its key. Pure, standard library only.
 
-A key is looked at without regard to case, dots, dashes and underscores: its last component, its last two, and the whole.
-Sources: OpenTelemetry semantic conventions, the header lists of UK Open Banking and NextGenPSD2, the gateways' log formats.
+A key is looked at without regard to case, dashes and underscores: its last component, its last two, and the whole.
+Sources: OpenTelemetry semantic conventions, the headers of UK Open Banking and NextGenPSD2, the gateways' log formats.
 """
 
 from __future__ import annotations
@@ -58,14 +58,15 @@ _DROP: Final = (
     "remittanceinformationunstructured", "narrative", "securityanswer", "mothermaidenname",
 )
 _DROP_EXACT: Final = frozenset({
-    "otp", "totp", "pin", "cvv", "cvc", "cvv2", "cvc2", "sig", "query", "body", "jwt", "jws", "ssn", "nino", "cpf", "cnpj",
-    "tfn", "passport", "idno", "certno", "pinblock", "track1", "track2", "secrets", "passcode",
+    "otp", "totp", "pin", "cvv", "cvc", "cvv2", "cvc2", "sig", "query", "body", "jwt", "jws", "ssn", "nino", "cpf",
+    "cnpj", "tfn", "passport", "idno", "certno", "pinblock", "track1", "track2", "secrets", "passcode",
 })
 _PSEUDONYM: Final = (
-    "customerid", "customernumber", "customerno", "custid", "custno", "userid", "userhash", "username", "enduserpseudoid",
-    "endusername", "psuid", "psucorporateid", "accountid", "accountnumber", "accountno", "acctid", "acctno", "acctnumber",
-    "memberid", "cardid", "deviceid", "sessionid", "idempotencykey", "accountref", "partyid", "beneficiaryid",
-    "bban", "sortcode", "accountidentification", "walletid", "loginid", "loginhint",
+    "customerid", "customernumber", "customerno", "custid", "custno", "userid", "userhash", "username",
+    "enduserpseudoid", "endusername", "psuid", "psucorporateid", "accountid", "accountnumber",
+    "accountno", "acctid", "acctno", "acctnumber", "memberid", "cardid", "deviceid", "sessionid",
+    "idempotencykey", "accountref", "partyid", "beneficiaryid", "bban", "sortcode", "accountidentification",
+    "walletid", "loginid", "loginhint",
 )
 _PSEUDONYM_EXACT: Final = frozenset({"user", "enduser", "cif", "cifno", "sub", "subject", "customer", "psu", "login"})
 _STRICT: Final = (
@@ -78,14 +79,16 @@ _ADDRESS: Final = (
     "psuipaddress", "remoteaddr", "remoteip", "userip", "sourceip", "customerip",
 )
 _PATH: Final = frozenset({
-    "urlpath", "urlfull", "httptarget", "httpurl", "path", "uri", "url", "target", "requesturi", "requesturl", "requestpath",
-    "rawpath", "originalpath", "upstreamuri", "referer", "referrer", "httpreferer", "httpreferrer", "location",
+    "urlpath", "urlfull", "httptarget", "httpurl", "path", "uri", "url", "target", "requesturi", "requesturl",
+    "requestpath", "rawpath", "originalpath", "upstreamuri", "referer", "referrer", "httpreferer", "httpreferrer",
+    "location",
     "redirecturi", "tppredirecturi", "tppnokredirecturi", "httprequestheaderreferer", "pathinfo",
 })
 _SQL: Final = frozenset({"dbstatement", "dbquerytext", "sql"})
 _CHINESE: Final[dict[str, Rule]] = {
-    "密码": Rule.DROP, "口令": Rule.DROP, "验证码": Rule.DROP, "姓名": Rule.DROP, "身份证": Rule.DROP, "地址": Rule.DROP,
-    "卡号": Rule.STRICT, "手机号": Rule.STRICT, "手机": Rule.STRICT, "邮箱": Rule.STRICT, "账号": Rule.PSEUDONYM,
+    "密码": Rule.DROP, "口令": Rule.DROP, "验证码": Rule.DROP, "姓名": Rule.DROP, "身份证": Rule.DROP,
+    "地址": Rule.DROP, "卡号": Rule.STRICT,
+    "手机号": Rule.STRICT, "手机": Rule.STRICT, "邮箱": Rule.STRICT, "账号": Rule.PSEUDONYM,
     "账户": Rule.PSEUDONYM, "客户号": Rule.PSEUDONYM,
 }
 _NOT_PLAIN: Final = re.compile(r"[^a-z0-9]")
@@ -112,17 +115,17 @@ def _by_name(names: tuple[str, str, str]) -> Rule:
     last, pair, whole = names
     if last.endswith(("authorization", "authenticate")) and not last.startswith("www"):
         return Rule.AUTH
-    if last.endswith(_ADDRESS) or pair.endswith(_ADDRESS):
+    if whole.endswith(_ADDRESS):
         return Rule.ADDRESS
     if any(name in _PATH for name in (last, whole)):
         return Rule.PATH
-    if last.endswith(_DROP) or pair.endswith(_DROP) or last in _DROP_EXACT:
+    if whole.endswith(_DROP) or last in _DROP_EXACT:
         return Rule.DROP
     if last == "code" and pair != "errorcode":
         return Rule.CODE if pair in ("code", "oauthcode", "querycode", "formcode") else Rule.TEXT
-    if last.endswith(_ID) or pair.endswith(_ID):
+    if whole.endswith(_ID):
         return Rule.ID
-    if last.endswith(_PSEUDONYM) or pair.endswith(_PSEUDONYM) or last in _PSEUDONYM_EXACT:
+    if whole.endswith(_PSEUDONYM) or last in _PSEUDONYM_EXACT:
         return Rule.PSEUDONYM
     if last.endswith(_STRICT) or last in _STRICT_EXACT:
         return Rule.STRICT

@@ -1,7 +1,7 @@
-"""Personal and secret content in free text, whatever its key. A cheap test decides which patterns a text is put through.
+"""Personal and secret content in free text, whatever its key. Cheap tests decide which patterns a text is put through.
 
-Every mask is a form that no pattern takes for personal again, and a changed text is looked at until nothing changes: masking is
-idempotent.
+Every mask is a form that no pattern takes for personal again, and a changed text is looked at until nothing changes:
+masking is idempotent.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ _EMAIL: Final = re.compile(
     r"[\w.!#$&'+^`{|}-]{1,64}(?:@|%40)((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})(?![\w@-])"
 )
 _USERINFO: Final = re.compile(r"(?<=://)[^\s/@:\"']*:[^\s/@\"']*@")
-_PAIR: Final = re.compile(
-    r"""([^\W\d][\w.\-]{0,63})                 # the key
-        (\\?["']?\s{0,3}(?:[:=]|=>|：)\s{0,3})  # its sign
-        (?: (\\?["'])(.*?)(?<!\\)\3            # a quoted value
-          | ([^\s"'\[{(&;,<>|][^\s"'&;,<>|)}\]]*) )""",
-    re.VERBOSE | re.DOTALL,
-)
+_KEY: Final = re.compile(r"(?<![\w.\-])([^\W\d][\w.\-]{0,63})(\\?[\"']?\s{0,3}(?:=>|[:=：])\s{0,3})")
+_QUOTED: Final = re.compile(r"(\\?[\"'])(.*?)(?:(?<!\\)\1|\Z)", re.DOTALL)
+_BARE: Final = re.compile(r"[^\s\"'\[{(&;,<>|)}\]\\][^\s\"'&;,<>|)}\]\\]*")
+_LINE: Final = re.compile(r"[^\r\n\"']+")
 _SCHEME: Final = re.compile(r"(?:bearer|basic|dpop|digest|negotiate)\b", re.IGNORECASE)
+_PASSWORD: Final = ("password", "passwd", "pwd", "secret", "passphrase", "otp", "pin", "密码", "口令", "验证码")
 _ENUM: Final = re.compile(
     r"\d{1,4}|[A-Z]{1,3}\d{2,6}|UK\.OBIE\.[\w.]+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{3,24}|[a-z]+(?:_[a-z]+)+|[a-z]{3,12}"
 )
@@ -37,7 +35,9 @@ _WORDS: Final = re.compile(
     r"(?i:null|none|nil|true|false|undefined|missing|invalid|expired|required|unknown|empty|not|is|was|has|failed|error|bad"
     r"|wrong|denied|redacted|header|unexpected|revoked|must|cannot|the|a|an|or|and)\b[.:!]?"
 )
-_HIDDEN: Final = re.compile(r"\*+|[xX]{4,}|-|\[(?:masked|jwt)\]?|~[0-9a-f]{16}|\*+\d{4}|REDACTED|<redacted>|\$?\{[\w.]*\}")
+_HIDDEN: Final = re.compile(
+    r"\*+|[xX]{4,}|-|\[(?:masked|jwt)\]?|~[0-9a-f]{16}|\*+\d{4}|REDACTED|<redacted>|\$?\{[\w.]*\}"
+)
 
 
 class TextMasker:
@@ -47,6 +47,11 @@ class TextMasker:
         self._pseudonym = pseudonym
         self._paths = Paths(pseudonym)
         self._rules: dict[str, Rule] = {}
+        self._by_rule: Final[dict[Rule, Callable[[str], str]]] = {
+            Rule.TEXT: self.text, Rule.ID: self._id, Rule.DROP: _dropped, Rule.AUTH: self._auth, Rule.CODE: _code,
+            Rule.PSEUDONYM: pseudonym, Rule.ADDRESS: numbers.network, Rule.PATH: self.path, Rule.STRICT: self._strict,
+            Rule.SQL: self._statement,
+        }
 
     def rule(self, key: str) -> Rule:
         """The rule of a key; remembered, within bounds."""
@@ -72,58 +77,68 @@ class TextMasker:
 
     def apply(self, rule: Rule, value: str) -> str:
         """A text value masked by the rule of its key."""
-        if not value or value == MASKED:
-            return value
-        return _APPLY[rule](self, value)
+        return self.by_rule(rule)(value)
+
+    def by_rule(self, rule: Rule) -> Callable[[str], str]:
+        """What masks text values under a rule."""
+        return self._by_rule[rule]
 
     def _once(self, text: str) -> str:
         if "eyJ" in text:
             text = tokens.JWT.sub(lambda match: tokens.summary(match[0], self._pseudonym), text)
         text = _vendor_tokens(text)
         if ":" in text or "=" in text or "：" in text:
-            text = _USERINFO.sub(f"{MASKED}@", _PAIR.sub(self._pair, text))
+            text = _USERINFO.sub(f"{MASKED}@", self._pairs(text))
         if "@" in text or "%40" in text:
             text = _EMAIL.sub(r"*@\1", text)
         if "/" in text:
             text = self._paths.in_text(text)
         return numbers.masked(text, self._pseudonym)
 
-    def _pair(self, match: re.Match[str]) -> str:
-        rule = self.rule(match[1])
-        if rule is Rule.TEXT or rule is Rule.ID or rule is Rule.SQL:
-            return self._rest(match)
-        quoted = match[4] is not None
-        value = match[4] if quoted else match[5]
-        if not value or _HIDDEN.fullmatch(value):
-            return match[0]
-        if rule is Rule.AUTH and not quoted and _SCHEME.match(value):
-            return match[0]  # 'Authorization: Bearer x': the pattern of credentials sees to it
-        if rule is Rule.PSEUDONYM:
-            kept = value if not quoted and not any(map(str.isdigit, value)) and not match[2].strip().startswith("=") else (
-                f"~{self._pseudonym(value)}")
-        elif rule is Rule.DROP and not quoted and _WORDS.match(value):
-            kept = value
-        else:
-            kept = self.apply(rule, value)
-        quote = match[3] or ""
-        return f"{match[1]}{match[2]}{quote}{kept}{quote}"
+    def _pairs(self, text: str) -> str:
+        """`key=value`, `key: value`, `"key":"value"` anywhere in a text, by the rule of the key."""
+        out: list[str] = []
+        done = 0
+        for match in _KEY.finditer(text):
+            rule = self.rule(match[1])
+            if match.start() < done or rule in _BY_CONTENT:
+                continue
+            value = self._value_at(text, match, rule)
+            if value is None or not any(map(str.isalnum, value[1])) or _HIDDEN.fullmatch(value[1]):
+                continue
+            start, raw, quoted = value
+            out += (text[done:start], self._paired(match, rule, raw, quoted))
+            done = start + len(raw)
+        return "".join(out) + text[done:] if out else text
 
-    def _rest(self, match: re.Match[str]) -> str:
-        """A harmless key: its value may itself hold pairs (`msg="password=x"`)."""
-        value = match[4] if match[4] is not None else match[5]
-        if not value or ("=" not in value and ":" not in value):
-            return match[0]
-        quote = match[3] or ""
-        return f"{match[1]}{match[2]}{quote}{_PAIR.sub(self._pair, value)}{quote}"
+    def _value_at(self, text: str, key: re.Match[str], rule: Rule) -> tuple[int, str, bool] | None:
+        quoted = _QUOTED.match(text, key.end())
+        if quoted is not None:
+            return quoted.start(2), quoted[2], True
+        whole_line = rule is Rule.DROP and key[1].lower().endswith(("cookie", "cookies"))
+        bare = (_LINE if whole_line else _BARE).match(text, key.end())
+        return None if bare is None else (bare.start(), bare[0], False)
+
+    def _paired(self, key: re.Match[str], rule: Rule, value: str, quoted: bool) -> str:
+        loose = not quoted and "=" not in key[2]  # 'token: expired' may be a sentence
+        if rule is Rule.PSEUDONYM:
+            return value if loose and not any(map(str.isdigit, value)) else f"~{self._pseudonym(value)}"
+        if loose and rule is Rule.AUTH:
+            return value if _SCHEME.match(value) or value.isalpha() else MASKED
+        if rule is Rule.CODE and ((loose and len(value) < 16) or (value.isdecimal() and len(value) <= 6)):
+            return value
+        if not quoted and rule is Rule.DROP:
+            if _WORDS.fullmatch(value):
+                return value
+            if loose and value.isalpha() and not key[1].lower().endswith(_PASSWORD):
+                return value
+        return self.apply(rule, value)
 
     def _id(self, value: str) -> str:
         return numbers.masked_id(value, self.text)
 
-    def _dropped(self, _value: str) -> str:
-        return MASKED
-
     def _auth(self, value: str) -> str:
-        if _HIDDEN.fullmatch(value):
+        if not value or _HIDDEN.fullmatch(value):
             return value
         scheme, _, rest = value.partition(" ")
         if not rest:
@@ -134,23 +149,25 @@ class TextMasker:
             return value
         return f"{scheme} {MASKED}" if _SCHEME.fullmatch(scheme) else MASKED
 
-    def _code(self, value: str) -> str:
-        return value if _ENUM.fullmatch(value) else MASKED
-
-    def _pseudonymous(self, value: str) -> str:
-        return self._pseudonym(value)
-
-    def _network(self, value: str) -> str:
-        return numbers.network(value)
-
     def _strict(self, value: str) -> str:
-        if _HIDDEN.fullmatch(value) or numbers.MASKED_FORM.fullmatch(value):
+        if not value or _HIDDEN.fullmatch(value) or numbers.MASKED_FORM.fullmatch(value):
             return value
         masked = self.text(value)
         return masked if masked != value and numbers.MASKED_FORM.fullmatch(masked) else MASKED
 
     def _statement(self, value: str) -> str:
         return self.text(numbers.LITERAL.sub("?", value))
+
+
+_BY_CONTENT: Final = frozenset({Rule.TEXT, Rule.ID, Rule.SQL})
+
+
+def _dropped(value: str) -> str:
+    return MASKED if value else value
+
+
+def _code(value: str) -> str:
+    return value if _ENUM.fullmatch(value) else MASKED
 
 
 def _vendor_tokens(text: str) -> str:
@@ -161,17 +178,3 @@ def _vendor_tokens(text: str) -> str:
     if "-----BEGIN" in text:
         text = tokens.PRIVATE_KEY.sub(MASKED, text)
     return text
-
-
-_APPLY: Final[dict[Rule, Callable[[TextMasker, str], str]]] = {
-    Rule.TEXT: TextMasker.text,
-    Rule.ID: TextMasker._id,
-    Rule.DROP: TextMasker._dropped,
-    Rule.AUTH: TextMasker._auth,
-    Rule.CODE: TextMasker._code,
-    Rule.PSEUDONYM: TextMasker._pseudonymous,
-    Rule.ADDRESS: TextMasker._network,
-    Rule.PATH: TextMasker.path,
-    Rule.STRICT: TextMasker._strict,
-    Rule.SQL: TextMasker._statement,
-}

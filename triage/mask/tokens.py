@@ -18,7 +18,9 @@ VENDOR: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|sk_(?:live|test)_\w{10,}"
     r"|xox[abpr]-[\w-]{10,}|whsec_[\w+/=]{10,})"
 )
-PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+PRIVATE_KEY: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
 
 _HEADER: Final = ("alg", "kid")
 _CLAIMS: Final = ("iss", "aud", "client_id", "azp", "exp")
@@ -27,7 +29,7 @@ _CREDENTIAL: Final = re.compile(r"[0-9=_]|[a-z][A-Z]")
 
 
 def summary(token: str, pseudonym: Callable[[str], str]) -> str:
-    """Of a JWT its algorithm, key, issuer, audience, client, expiry and a pseudonym of its subject; never a signature."""
+    """Of a JWT its algorithm, key, issuer, audience, client, expiry and a pseudonym of its subject."""
     parts = token.split(".")
     kept: list[str] = []
     header = _decoded(parts[0])

@@ -1,8 +1,8 @@
 """From the notices that incidents hold to deliveries, at least once and never doubled.
 
-An incident's document holds its notices, since there are no transactions over documents. Each run writes what is to be told, then
-one delivery a receiver under an ID that follows from incident, notice and receiver, and only then marks the notice as sent. A
-process that is killed in between leaves the mark unset; the next run meets its own documents and goes on.
+An incident's document holds its notices, since there are no transactions over documents. Each run writes what is to be
+told, then one delivery a receiver under an ID that follows from incident, notice and receiver, and only then marks the
+notice as sent. A process that is killed in between leaves no mark; the next run meets these documents and goes on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class PlanRun:
 
 
 def plan_deliveries(state: StateStore, now_ns: int) -> PlanRun:
-    """Plan deliveries for every notice that is not sent yet. Run it once more after any failure: it changes nothing twice."""
+    """Plan deliveries for every notice that is not sent yet. It can be run again after any failure."""
     run = PlanRun()
     receivers: list[Receiver] | None = None
     cursor: str | None = None
@@ -70,7 +70,7 @@ def _plan_incident(
 
 
 def _mark_sent(state: StateStore, document: Document, notice_ids: set[str]) -> None:
-    """Mark these notices as sent. Another writer may come between: then on top of what they wrote; after that the next run does."""
+    """Mark these notices as sent, on top of what others wrote in between. Failing that, the next run does it."""
     current: Document | None = document
     for _ in range(MARK_TRIES):
         if current is None:

@@ -1,4 +1,4 @@
-"""In: an incident with a notice, and receivers. Out: deliveries, one for each receiver, dropped ones with their reason. Pure."""
+"""In: an incident with a notice, and receivers. Out: one delivery for each receiver, dropped ones with a reason."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def _delivery(incident: Incident, notice: Notice, receiver: Receiver, now_ns: in
 
 
 def delivery_token(incident_id: str, notice_id: str, receiver_id: str) -> str:
-    """What names a delivery: the same whenever and wherever it is planned again, so a repetition is not a second message."""
+    """What names a delivery: the same whenever it is planned again, so that a repetition is not a second message."""
     return hashlib.sha256(f"{incident_id}\0{notice_id}\0{receiver_id}".encode()).hexdigest()[:24]
 
 
 def refusal(receiver: Receiver, incident: Incident, notice: Notice) -> str:
     """Why this receiver is not told, in words for its log; empty when it is."""
     if not receiver.enabled:
-        return f"the receiver is disabled{_because(receiver.disabled_reason)}"
+        return f"the receiver is disabled{because(receiver.disabled_reason)}"
     wanted = receiver.filter
     if incident.restricted and not wanted.restricted:
         return "the incident is restricted and the receiver does not take restricted ones"
@@ -58,7 +58,7 @@ def refusal(receiver: Receiver, incident: Incident, notice: Notice) -> str:
 
 
 def snapshot(incident: Incident) -> Incident:
-    """The incident as its messages show it: lists cut to the worst entries, texts to a length, no curve and no history."""
+    """The incident as messages show it: lists cut to the worst entries, texts to a length, no curve and no history."""
     return replace(
         incident,
         title=clip(incident.title), summary=clip(incident.summary, MAX_SUMMARY), scope=clip(incident.scope),
@@ -90,5 +90,6 @@ def _touches_api(wanted: Filter, incident: Incident) -> bool:
     return any(api.route in wanted.api or f"{api.method} {api.route}" in wanted.api for api in incident.apis)
 
 
-def _because(reason: str) -> str:
+def because(reason: str) -> str:
+    """A reason as the end of a sentence; nothing when there is none."""
     return f": {reason}" if reason else ""

@@ -1,4 +1,4 @@
-"""When to try again: the schedule of Standard Webhooks, with jitter that follows from the delivery and so can be tested."""
+"""When to try again: the schedule of Standard Webhooks, with a jitter that follows from the delivery."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def services() -> tuple[Service, ...]:
     """The eight services, the gateway first. Kong, nginx and Envoy are instances of one gateway."""
     gateway = Service(GATEWAY, "3.8.0", _FRONT_INSTANCES, "lua", "10.20.1.{}")
     rest = [
-        Service(name, version, _pods(name, count), language, f"10.20.{place + 2}.{{}}", name == "card-service")
+        Service(
+            name, version, _pods(name, count), language, f"10.20.{place + 2}.{{}}", name == "card-service"
+        )
         for place, (name, version, count, language) in enumerate(_SERVICES)
     ]
     return (gateway, *rest)
@@ -39,7 +41,7 @@ def services() -> tuple[Service, ...]:
 
 def _pods(name: str, count: int) -> tuple[str, ...]:
     digest = hashlib.blake2s(name.encode()).hexdigest()
-    return tuple(f"{name}-{digest[:9]}-{digest[10 + 5 * place:15 + 5 * place]}" for place in range(count))
+    return tuple(f"{name}-{digest[:9]}-{digest[10 + 5 * place : 15 + 5 * place]}" for place in range(count))
 
 
 def _gateway(ms: float = 3.0) -> Hop:
@@ -52,7 +54,7 @@ def _read(service: str, name: str, core: str, ms: float, sql_ms: float) -> tuple
         _gateway(),
         Hop("consent-service", 0, "POST /internal/consents/introspect", 6),
         Hop(service, 0, name, ms, called=True),
-        Hop("core-banking", 2, core, 18),
+        Hop("core-banking", 2, core, 18, called=True),
         Hop(DATABASE, 3, "SELECT ledger", sql_ms, "database"),
     )
 
@@ -70,11 +72,19 @@ def _payment(name: str) -> tuple[Hop, ...]:
 
 
 def _payment_read(name: str) -> tuple[Hop, ...]:
-    return (_gateway(), Hop("payments-service", 0, name, 14, called=True), Hop("payments-db", 1, "SELECT payments", 5, "database"))
+    return (
+        _gateway(),
+        Hop("payments-service", 0, name, 14, called=True),
+        Hop("payments-db", 1, "SELECT payments", 5, "database"),
+    )
 
 
 def _consent(name: str) -> tuple[Hop, ...]:
-    return (_gateway(), Hop("consent-service", 0, name, 16, called=True), Hop("consent-db", 1, "SELECT consents", 6, "database"))
+    return (
+        _gateway(),
+        Hop("consent-service", 0, name, 16, called=True),
+        Hop("consent-db", 1, "SELECT consents", 6, "database"),
+    )
 
 
 def _card(name: str) -> tuple[Hop, ...]:
@@ -87,8 +97,15 @@ def _card(name: str) -> tuple[Hop, ...]:
 
 
 def _api(
-    key: str, call: str, standard: Standard, roles: tuple[Role, ...], front: Front, weight: float, hops: tuple[Hop, ...],
-    size: int, team: str,
+    key: str,
+    call: str,
+    standard: Standard,
+    roles: tuple[Role, ...],
+    front: Front,
+    weight: float,
+    hops: tuple[Hop, ...],
+    size: int,
+    team: str,
 ) -> Api:
     method, route = call.split(" ", 1)
     success = 201 if method == "POST" and "token" not in route and "funds" not in route else 200
@@ -99,24 +116,105 @@ def _account_apis() -> tuple[Api, ...]:
     accounts, team = "accounts-service", "accounts-api"
     roles: tuple[Role, ...] = ("AISP",)
     return (
-        _api("uk-accounts", f"GET {_UK}/aisp/accounts", "uk", roles, "kong", 14,
-             _read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8), 2400, team),
-        _api("uk-account", f"GET {_ACCOUNT}", "uk", roles, "kong", 5,
-             _read(accounts, "GET /accounts/{id}", "GET /ledger/accounts/{id}", 14, 5), 900, team),
-        _api("uk-balances", f"GET {_ACCOUNT}/balances", "uk", roles, "kong", 24,
-             _read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6), 700, team),
-        _api("uk-transactions", f"GET {_ACCOUNT}/transactions", "uk", roles, "kong", 22,
-             _read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30), 18000, team),
-        _api("uk-direct-debits", f"GET {_ACCOUNT}/direct-debits", "uk", roles, "kong", 4,
-             _read(accounts, "GET /accounts/{id}/direct-debits", "GET /mandates/{id}", 16, 8), 1500, team),
-        _api("uk-standing-orders", f"GET {_ACCOUNT}/standing-orders", "uk", roles, "kong", 3,
-             _read(accounts, "GET /accounts/{id}/standing-orders", "GET /orders/{id}", 16, 8), 1300, team),
-        _api("bg-accounts", "GET /v1/accounts", "berlin", roles, "nginx", 12,
-             _read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8), 2100, team),
-        _api("bg-balances", f"GET {_XS2A}/balances", "berlin", roles, "nginx", 20,
-             _read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6), 650, team),
-        _api("bg-transactions", f"GET {_XS2A}/transactions", "berlin", roles, "nginx", 18,
-             _read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30), 15000, team),
+        _api(
+            "uk-accounts",
+            f"GET {_UK}/aisp/accounts",
+            "uk",
+            roles,
+            "kong",
+            14,
+            _read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8),
+            2400,
+            team,
+        ),
+        _api(
+            "uk-account",
+            f"GET {_ACCOUNT}",
+            "uk",
+            roles,
+            "kong",
+            5,
+            _read(accounts, "GET /accounts/{id}", "GET /ledger/accounts/{id}", 14, 5),
+            900,
+            team,
+        ),
+        _api(
+            "uk-balances",
+            f"GET {_ACCOUNT}/balances",
+            "uk",
+            roles,
+            "kong",
+            24,
+            _read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6),
+            700,
+            team,
+        ),
+        _api(
+            "uk-transactions",
+            f"GET {_ACCOUNT}/transactions",
+            "uk",
+            roles,
+            "kong",
+            22,
+            _read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30),
+            18000,
+            team,
+        ),
+        _api(
+            "uk-direct-debits",
+            f"GET {_ACCOUNT}/direct-debits",
+            "uk",
+            roles,
+            "kong",
+            4,
+            _read(accounts, "GET /accounts/{id}/direct-debits", "GET /mandates/{id}", 16, 8),
+            1500,
+            team,
+        ),
+        _api(
+            "uk-standing-orders",
+            f"GET {_ACCOUNT}/standing-orders",
+            "uk",
+            roles,
+            "kong",
+            3,
+            _read(accounts, "GET /accounts/{id}/standing-orders", "GET /orders/{id}", 16, 8),
+            1300,
+            team,
+        ),
+        _api(
+            "bg-accounts",
+            "GET /v1/accounts",
+            "berlin",
+            roles,
+            "nginx",
+            12,
+            _read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8),
+            2100,
+            team,
+        ),
+        _api(
+            "bg-balances",
+            f"GET {_XS2A}/balances",
+            "berlin",
+            roles,
+            "nginx",
+            20,
+            _read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6),
+            650,
+            team,
+        ),
+        _api(
+            "bg-transactions",
+            f"GET {_XS2A}/transactions",
+            "berlin",
+            roles,
+            "nginx",
+            18,
+            _read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30),
+            15000,
+            team,
+        ),
     )
 
 
@@ -125,30 +223,133 @@ def _payment_apis() -> tuple[Api, ...]:
     cof: tuple[Role, ...] = ("CBPII",)
     team = "payments-api"
     return (
-        _api("uk-payment-consent", f"POST {_UK}/pisp/domestic-payment-consents", "uk", pisp, "kong", 8,
-             _consent("POST /consents/payments"), 1100, team),
-        _api("uk-payment", f"POST {_UK}/pisp/domestic-payments", "uk", pisp, "kong", 8, _payment("POST /payments"), 1200, team),
-        _api("uk-payment-status", f"GET {_UK}/pisp/domestic-payments/{{DomesticPaymentId}}", "uk", pisp, "kong", 16,
-             _payment_read("GET /payments/{id}"), 1100, team),
-        _api("uk-vrp", f"POST {_UK}/vrp/domestic-vrps", "uk", pisp, "envoy", 5, _payment("POST /vrps"), 1200, team),
-        _api("uk-funds", "POST /open-banking/v3.1/cbpii/funds-confirmations", "uk", cof, "envoy", 10,
-             _payment_read("POST /funds-confirmations"), 400, team),
-        _api("bg-payment", "POST /v1/payments/sepa-credit-transfers", "berlin", pisp, "nginx", 12,
-             _payment("POST /payments"), 800, team),
+        _api(
+            "uk-payment-consent",
+            f"POST {_UK}/pisp/domestic-payment-consents",
+            "uk",
+            pisp,
+            "kong",
+            8,
+            _consent("POST /consents/payments"),
+            1100,
+            team,
+        ),
+        _api(
+            "uk-payment",
+            f"POST {_UK}/pisp/domestic-payments",
+            "uk",
+            pisp,
+            "kong",
+            8,
+            _payment("POST /payments"),
+            1200,
+            team,
+        ),
+        _api(
+            "uk-payment-status",
+            f"GET {_UK}/pisp/domestic-payments/{{DomesticPaymentId}}",
+            "uk",
+            pisp,
+            "kong",
+            16,
+            _payment_read("GET /payments/{id}"),
+            1100,
+            team,
+        ),
+        _api(
+            "uk-vrp",
+            f"POST {_UK}/vrp/domestic-vrps",
+            "uk",
+            pisp,
+            "envoy",
+            5,
+            _payment("POST /vrps"),
+            1200,
+            team,
+        ),
+        _api(
+            "uk-funds",
+            "POST /open-banking/v3.1/cbpii/funds-confirmations",
+            "uk",
+            cof,
+            "envoy",
+            10,
+            _payment_read("POST /funds-confirmations"),
+            400,
+            team,
+        ),
+        _api(
+            "bg-payment",
+            "POST /v1/payments/sepa-credit-transfers",
+            "berlin",
+            pisp,
+            "nginx",
+            12,
+            _payment("POST /payments"),
+            800,
+            team,
+        ),
     )
 
 
 def _other_apis() -> tuple[Api, ...]:
     aisp: tuple[Role, ...] = ("AISP",)
     return (
-        _api("uk-consent", f"POST {_UK}/aisp/account-access-consents", "uk", aisp, "kong", 4,
-             _consent("POST /consents"), 900, "consent"),
-        _api("uk-consent-status", f"GET {_UK}/aisp/account-access-consents/{{ConsentId}}", "uk", aisp, "kong", 5,
-             _consent("GET /consents/{id}"), 900, "consent"),
-        _api("bg-consent", "POST /v1/consents", "berlin", aisp, "nginx", 4, _consent("POST /consents"), 500, "consent"),
-        _api("bg-card-transactions", "GET /v1/card-accounts/{account-id}/transactions", "berlin", aisp, "nginx", 8,
-             _card("GET /cards/{id}/transactions"), 9000, "cards"),
-        _api("token", "POST /oauth2/token", "oauth", (), "envoy", 9, _consent("POST /oauth2/token"), 1300, "identity"),
+        _api(
+            "uk-consent",
+            f"POST {_UK}/aisp/account-access-consents",
+            "uk",
+            aisp,
+            "kong",
+            4,
+            _consent("POST /consents"),
+            900,
+            "consent",
+        ),
+        _api(
+            "uk-consent-status",
+            f"GET {_UK}/aisp/account-access-consents/{{ConsentId}}",
+            "uk",
+            aisp,
+            "kong",
+            5,
+            _consent("GET /consents/{id}"),
+            900,
+            "consent",
+        ),
+        _api(
+            "bg-consent",
+            "POST /v1/consents",
+            "berlin",
+            aisp,
+            "nginx",
+            4,
+            _consent("POST /consents"),
+            500,
+            "consent",
+        ),
+        _api(
+            "bg-card-transactions",
+            "GET /v1/card-accounts/{account-id}/transactions",
+            "berlin",
+            aisp,
+            "nginx",
+            8,
+            _card("GET /cards/{id}/transactions"),
+            9000,
+            "cards",
+        ),
+        _api(
+            "token",
+            "POST /oauth2/token",
+            "oauth",
+            (),
+            "envoy",
+            9,
+            _consent("POST /oauth2/token"),
+            1300,
+            "identity",
+        ),
     )
 
 

@@ -51,7 +51,7 @@ class Bank:
             wanted = np.array([api.weight if _may(partner, api) else 0.0 for api in self.apis])
             wanted *= taste.lognormal(0.0, 0.5, len(self.apis))
             rows[place] = partner.weight * wanted / wanted.sum()
-        return rows / rows.sum()
+        return np.asarray(rows / rows.sum())
 
     @cached_property
     def shapes(self) -> Ints:
@@ -99,17 +99,26 @@ class Bank:
     def directory(self) -> list[dict[str, object]]:
         """Partners in the form of `[[partner]]` in triage.toml."""
         return [
-            {"id": partner.id, "name": partner.name, "aliases": [partner.organisation, partner.client_id],
-             "contact": partner.contact, "team": partner.team}
+            {
+                "id": partner.id,
+                "name": partner.name,
+                "aliases": [partner.organisation, partner.client_id],
+                "contact": partner.contact,
+                "team": partner.team,
+            }
             for partner in self.partners
         ]
 
     def catalogue(self) -> list[dict[str, object]]:
         """APIs in the form of `[[api]]` in triage.toml."""
         return [
-            {"route": f"{api.method} {api.route}", "name": api.key, "team": api.team,
-             "tier": "critical" if "payment" in api.key else "standard",
-             "runbook": f"https://runbooks.{self.name}.example/{api.key}"}
+            {
+                "route": f"{api.method} {api.route}",
+                "name": api.key,
+                "team": api.team,
+                "tier": "critical" if "payment" in api.key else "standard",
+                "runbook": f"https://runbooks.{self.name}.example/{api.key}",
+            }
             for api in self.apis
         ]
 
@@ -119,7 +128,7 @@ def default_bank(calls_per_s: float = CALLS_PER_S) -> Bank:
     return Bank(partners(), catalogue.apis(), catalogue.services(), calls_per_s)
 
 
-def small_bank(calls_per_s: float = 4.0, partner_count: int = 14) -> Bank:
+def small_bank(calls_per_s: float = 4.0, partner_count: int = 30) -> Bank:
     """Fewer partners and calls over the same APIs, for runs by the dozen."""
     return Bank(partners(partner_count), catalogue.apis(), catalogue.services(), calls_per_s)
 
@@ -135,4 +144,3 @@ def _named(items: tuple[_T, ...], attribute: str, value: str) -> _T:
         if getattr(item, attribute) == value:
             return item
     raise KeyError(value)
-

@@ -70,8 +70,15 @@ def _partner(rank: int, weight: float) -> Partner:
     client_id = hashlib.blake2s(partner_id.encode(), digest_size=11).hexdigest()
     known: tuple[Role, ...] = ("AISP", "PISP", "CBPII")
     return Partner(
-        id=partner_id, name=name, organisation=f"PSD{organisation}", client_id=client_id,
-        roles=tuple(role for role in known if role in roles.split()), standard=standard, shape=shape, weight=weight,
-        address=f"198.51.{100 + rank // 200}.{10 + rank * 5}", contact=f"api-support@{partner_id}.example",
+        id=partner_id,
+        name=name,
+        organisation=f"PSD{organisation}",
+        client_id=client_id,
+        roles=tuple(role for role in known if role in roles.split()),
+        standard=standard,
+        shape=shape,
+        weight=weight,
+        address=f"198.51.{100 + rank // 200}.{10 + rank * 5}",
+        contact=f"api-support@{partner_id}.example",
         team=_TEAMS[2] if standard == "berlin" else _TEAMS[rank % 2],
     )

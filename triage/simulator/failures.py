@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from triage.simulator.apis import CARD_SCHEME, DATABASE, GATEWAY
-from triage.simulator.parts import Standard
+from triage.simulator.parts import Api, Standard
 
 Side = Literal["customer", "partner", "gateway", "bank", "external"]
 
@@ -29,8 +29,8 @@ class Thrown:
 class Failure:
     """One way to fail. `where` is the hop that fails: the gateway, a service, the database or a provider.
 
-    `step` is a word in the hop's name, where a service has several. `ms` is how long the failing hop takes (0: a third of its usual time). `lost` means that no answer came from it, so its
-    own SERVER span is missing. Texts may use {account}, {iban}, {email}, {pan}, {ms}, {id} and {partner}.
+    `step` is a word in the hop's name, where a service has several. `ms` is how long the failing hop takes (0: a third
+    of its usual time). `lost` means that no answer came from it, so its own SERVER span is missing. Texts may use {account}, {iban}, {email}, {pan}, {ms}, {id} and {partner}.
     """
 
     name: str
@@ -58,6 +58,14 @@ class Failure:
         return self.where == GATEWAY
 
 
+def failing_hop(api: Api, failure: Failure) -> int:
+    """Place of the hop at which this failure can happen on this API, -1 where it cannot."""
+    for place, hop in enumerate(api.hops):
+        if hop.service == failure.where and failure.step in hop.name:
+            return place
+    return -1
+
+
 def java(exception: str, message: str, *frames: str, cause: str = "") -> Thrown:
     """A Java exception with its stack trace."""
     lines = [f"{exception}: {message}", *(f"\tat {frame}" for frame in frames)]
@@ -78,8 +86,15 @@ def python(exception: str, message: str, *frames: str) -> Thrown:
 
 
 DB_LOCK: Final = Failure(
-    "db-lock", "bank", DATABASE, 504, "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR",
-    "upstream request timeout after {ms} ms", ms=10_000, flag="UT",
+    "db-lock",
+    "bank",
+    DATABASE,
+    504,
+    "UK.OBIE.UnexpectedError",
+    "INTERNAL_SERVER_ERROR",
+    "upstream request timeout after {ms} ms",
+    ms=10_000,
+    flag="UT",
     thrown=java(
         "org.springframework.dao.CannotAcquireLockException",
         "could not obtain lock on ledger_account for account {iban} within 10000 ms",
@@ -89,8 +104,14 @@ DB_LOCK: Final = Failure(
     ),
 )
 BAD_RELEASE: Final = Failure(
-    "release-null", "bank", "payments-service", 500, "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR",
+    "release-null",
+    "bank",
+    "payments-service",
+    500,
+    "UK.OBIE.UnexpectedError",
+    "INTERNAL_SERVER_ERROR",
     "unexpected error while creating payment {id}",
+    step="POST",
     thrown=java(
         "java.lang.NullPointerException",
         'Cannot invoke "com.acmebank.payments.Creditor.agent()" because "creditor" is null',
@@ -100,7 +121,12 @@ BAD_RELEASE: Final = Failure(
     ),
 )
 ACCOUNTS_RELEASE: Final = Failure(
-    "release-mapping", "bank", "accounts-service", 500, "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR",
+    "release-mapping",
+    "bank",
+    "accounts-service",
+    500,
+    "UK.OBIE.UnexpectedError",
+    "INTERNAL_SERVER_ERROR",
     "cannot map account {account}",
     thrown=java(
         "com.fasterxml.jackson.databind.exc.InvalidDefinitionException",
@@ -110,35 +136,66 @@ ACCOUNTS_RELEASE: Final = Failure(
     ),
 )
 FRAUD_RELEASE: Final = Failure(
-    "release-model", "bank", "fraud-check", 500, "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR",
+    "release-model",
+    "bank",
+    "fraud-check",
+    500,
+    "UK.OBIE.UnexpectedError",
+    "INTERNAL_SERVER_ERROR",
     "scoring failed for payer {email}",
     thrown=python(
-        "KeyError", "'device_age_days'",
+        "KeyError",
+        "'device_age_days'",
         "fraud/api.py:41:score:features = build_features(request)",
         "fraud/features.py:118:build_features:row['device_age'] = raw['device_age_days']",
     ),
 )
 FRAUD_DOWN: Final = Failure(
-    "instance-down", "bank", "fraud-check", 503, "UK.OBIE.UnexpectedError", "SERVICE_UNAVAILABLE",
-    "connection refused", ms=4, lost=True, flag="UF",
+    "instance-down",
+    "bank",
+    "fraud-check",
+    503,
+    "UK.OBIE.UnexpectedError",
+    "SERVICE_UNAVAILABLE",
+    "connection refused",
+    ms=4,
+    lost=True,
+    flag="UF",
     thrown=java(
-        "java.net.ConnectException", "Connection refused: fraud-check",
+        "java.net.ConnectException",
+        "Connection refused: fraud-check",
         "java.base/sun.nio.ch.Net.pollConnect(Native Method)",
         "com.acmebank.payments.client.FraudClient.score(FraudClient.java:73)",
     ),
 )
 CORE_DOWN: Final = Failure(
-    "core-instance-down", "bank", "core-banking", 503, "UK.OBIE.UnexpectedError", "SERVICE_UNAVAILABLE",
-    "connection refused", ms=4, lost=True, flag="UF",
+    "core-instance-down",
+    "bank",
+    "core-banking",
+    503,
+    "UK.OBIE.UnexpectedError",
+    "SERVICE_UNAVAILABLE",
+    "connection refused",
+    ms=4,
+    lost=True,
+    flag="UF",
     thrown=java(
-        "java.net.ConnectException", "Connection refused: core-banking",
+        "java.net.ConnectException",
+        "Connection refused: core-banking",
         "java.base/sun.nio.ch.Net.pollConnect(Native Method)",
         "com.acmebank.accounts.client.CoreClient.read(CoreClient.java:51)",
     ),
 )
 CONSENT_POOL: Final = Failure(
-    "consent-pool", "bank", "consent-service", 503, "UK.OBIE.UnexpectedError", "SERVICE_UNAVAILABLE",
-    "connection pool exhausted", ms=3_000, flag="UO",
+    "consent-pool",
+    "bank",
+    "consent-service",
+    503,
+    "UK.OBIE.UnexpectedError",
+    "SERVICE_UNAVAILABLE",
+    "connection pool exhausted",
+    ms=3_000,
+    flag="UO",
     thrown=java(
         "java.sql.SQLTransientConnectionException",
         "HikariPool-1 - Connection is not available, request timed out after 3000ms",
@@ -147,8 +204,15 @@ CONSENT_POOL: Final = Failure(
     ),
 )
 SCHEME_DOWN: Final = Failure(
-    "scheme-down", "external", CARD_SCHEME, 502, "SCHEME_UNAVAILABLE", "SCHEME_UNAVAILABLE",
-    "card scheme answered 503 for card {pan}", ms=2_500, flag="URX",
+    "scheme-down",
+    "external",
+    CARD_SCHEME,
+    502,
+    "SCHEME_UNAVAILABLE",
+    "SCHEME_UNAVAILABLE",
+    "card scheme answered 503 for card {pan}",
+    ms=2_500,
+    flag="URX",
     thrown=java(
         "com.acmebank.cards.scheme.SchemeUnavailableException",
         "POST https://api.cardscheme.example/v2/authorisations answered 503",
@@ -157,73 +221,175 @@ SCHEME_DOWN: Final = Failure(
     ),
 )
 MISROUTE: Final = Failure(
-    "misroute", "gateway", GATEWAY, 503, "", "", "failure to get a peer from the ring-balancer", flag="NR",
+    "misroute",
+    "gateway",
+    GATEWAY,
+    503,
+    "",
+    "",
+    "failure to get a peer from the ring-balancer",
+    flag="NR",
 )
-NO_ROUTE: Final = Failure("no-route", "gateway", GATEWAY, 404, "", "", "no Route matched with those values", flag="NR")
+NO_ROUTE: Final = Failure(
+    "no-route", "gateway", GATEWAY, 404, "", "", "no Route matched with those values", flag="NR"
+)
 CERTIFICATE_EXPIRED: Final = Failure(
-    "certificate-expired", "partner", GATEWAY, 401, "CERTIFICATE_EXPIRED", "CERTIFICATE_EXPIRED",
-    "client certificate of {partner} has expired", verify="FAILED:certificate has expired", oauth="invalid_client",
+    "certificate-expired",
+    "partner",
+    GATEWAY,
+    401,
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_EXPIRED",
+    "client certificate of {partner} has expired",
+    verify="FAILED:certificate has expired",
+    oauth="invalid_client",
 )
 CONSENT_EXPIRED: Final = Failure(
-    "consent-expired", "customer", "consent-service", 401, "UK.OBIE.Reauthenticate", "CONSENT_EXPIRED",
-    "consent {id} has expired; the customer must authorise again", step="introspect",
+    "consent-expired",
+    "customer",
+    "consent-service",
+    401,
+    "UK.OBIE.Reauthenticate",
+    "CONSENT_EXPIRED",
+    "consent {id} has expired; the customer must authorise again",
+    step="introspect",
 )
 RATE_LIMITED: Final = Failure(
-    "rate-limited", "partner", GATEWAY, 429, "", "ACCESS_EXCEEDED",
-    "API rate limit exceeded", flag="RL", oauth="slow_down",
+    "rate-limited",
+    "partner",
+    GATEWAY,
+    429,
+    "",
+    "ACCESS_EXCEEDED",
+    "API rate limit exceeded",
+    flag="RL",
+    oauth="slow_down",
 )
 ENUM_FOREIGN: Final = Failure(
-    "enum-foreign", "partner", "consent-service", 403, "UK.OBIE.Resource.ConsentMismatch", "CONSENT_UNKNOWN",
-    "account {account} is not part of the consent", step="introspect",
+    "enum-foreign",
+    "partner",
+    "consent-service",
+    403,
+    "UK.OBIE.Resource.ConsentMismatch",
+    "CONSENT_UNKNOWN",
+    "account {account} is not part of the consent",
+    step="introspect",
 )
 ENUM_MISSING: Final = Failure(
-    "enum-missing", "partner", "accounts-service", 400, "UK.OBIE.Resource.NotFound", "RESOURCE_UNKNOWN",
+    "enum-missing",
+    "partner",
+    "accounts-service",
+    400,
+    "UK.OBIE.Resource.NotFound",
+    "RESOURCE_UNKNOWN",
     "account {account} does not exist",
 )
 TOKEN_EXPIRED: Final = Failure(
-    "token-expired", "partner", GATEWAY, 401, "invalid_token", "TOKEN_EXPIRED", "The access token expired",
+    "token-expired",
+    "partner",
+    GATEWAY,
+    401,
+    "invalid_token",
+    "TOKEN_EXPIRED",
+    "The access token expired",
     oauth="invalid_client",
 )
 BAD_CLIENT: Final = Failure(
-    "bad-grant", "partner", "consent-service", 400, "invalid_grant", "invalid_grant",
-    "authorisation code was used before by client {partner}", oauth="invalid_grant", step="oauth2/token",
+    "bad-grant",
+    "partner",
+    "consent-service",
+    400,
+    "invalid_grant",
+    "invalid_grant",
+    "authorisation code was used before by client {partner}",
+    oauth="invalid_grant",
+    step="oauth2/token",
 )
 FIELD_INVALID: Final = Failure(
-    "field-invalid", "partner", "payments-service", 400, "UK.OBIE.Field.Invalid", "FORMAT_ERROR",
-    "Data.Initiation.CreditorAccount.Identification {iban} is not valid", step="POST",
+    "field-invalid",
+    "partner",
+    "payments-service",
+    400,
+    "UK.OBIE.Field.Invalid",
+    "FORMAT_ERROR",
+    "Data.Initiation.CreditorAccount.Identification {iban} is not valid",
+    step="POST",
 )
 HEADER_MISSING: Final = Failure(
-    "header-missing", "partner", "consent-service", 400, "UK.OBIE.Header.Missing", "FORMAT_ERROR",
+    "header-missing",
+    "partner",
+    "consent-service",
+    400,
+    "UK.OBIE.Header.Missing",
+    "FORMAT_ERROR",
     "a mandatory header is missing",
 )
 SIGNATURE: Final = Failure(
-    "signature", "partner", "payments-service", 400, "UK.OBIE.Signature.Invalid", "SIGNATURE_INVALID",
-    "x-jws-signature does not verify", step="POST",
+    "signature",
+    "partner",
+    "payments-service",
+    400,
+    "UK.OBIE.Signature.Invalid",
+    "SIGNATURE_INVALID",
+    "x-jws-signature does not verify",
+    step="POST",
 )
 CONSENT_MISMATCH: Final = Failure(
-    "consent-mismatch", "partner", "consent-service", 403, "UK.OBIE.Resource.ConsentMismatch", "RESOURCE_UNKNOWN",
-    "permission ReadTransactionsDetail is missing in consent {id}", step="introspect",
+    "consent-mismatch",
+    "partner",
+    "consent-service",
+    403,
+    "UK.OBIE.Resource.ConsentMismatch",
+    "RESOURCE_UNKNOWN",
+    "permission ReadTransactionsDetail is missing in consent {id}",
+    step="introspect",
 )
 NO_FUNDS: Final = Failure(
-    "no-funds", "customer", "core-banking", 400, "AM04", "PAYMENT_FAILED", "insufficient funds on {iban}", step="postings",
+    "no-funds",
+    "customer",
+    "core-banking",
+    400,
+    "AM04",
+    "PAYMENT_FAILED",
+    "insufficient funds on {iban}",
+    step="postings",
 )
 FREQUENCY: Final = Failure(
-    "frequency", "partner", "consent-service", 429, "", "ACCESS_EXCEEDED",
-    "more than four unattended accesses a day under consent {id}", step="introspect",
+    "frequency",
+    "partner",
+    "consent-service",
+    429,
+    "",
+    "ACCESS_EXCEEDED",
+    "more than four unattended accesses a day under consent {id}",
+    step="introspect",
 )
 BLIP: Final = Failure(
-    "blip", "bank", "core-banking", 500, "UK.OBIE.UnexpectedError", "INTERNAL_SERVER_ERROR",
+    "blip",
+    "bank",
+    "core-banking",
+    500,
+    "UK.OBIE.UnexpectedError",
+    "INTERNAL_SERVER_ERROR",
     "could not read ledger of {email}",
     thrown=java(
-        "java.net.SocketTimeoutException", "Read timed out",
+        "java.net.SocketTimeoutException",
+        "Read timed out",
         "com.acmebank.core.host.HostLink.exchange(HostLink.java:301)",
         "com.acmebank.core.ledger.LedgerService.readEntries(LedgerService.java:151)",
     ),
 )
 
 EVERYDAY: Final[tuple[tuple[Failure, float], ...]] = (
-    (TOKEN_EXPIRED, 0.0090), (CONSENT_EXPIRED, 0.0055), (CONSENT_MISMATCH, 0.0020), (HEADER_MISSING, 0.0015),
-    (FIELD_INVALID, 0.0060), (SIGNATURE, 0.0012), (NO_FUNDS, 0.0080), (FREQUENCY, 0.0015), (BAD_CLIENT, 0.0060),
+    (TOKEN_EXPIRED, 0.0090),
+    (CONSENT_EXPIRED, 0.0055),
+    (CONSENT_MISMATCH, 0.0020),
+    (HEADER_MISSING, 0.0015),
+    (FIELD_INVALID, 0.0060),
+    (SIGNATURE, 0.0012),
+    (NO_FUNDS, 0.0080),
+    (FREQUENCY, 0.0015),
+    (BAD_CLIENT, 0.0060),
     (BLIP, 0.0003),
 )
 """Failures of an ordinary day and their share among the calls that pass the hop where they happen."""

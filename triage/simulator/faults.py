@@ -9,15 +9,25 @@ from typing import Final, Literal
 from triage.simulator import failures as ways
 from triage.simulator.apis import DATABASE
 from triage.simulator.bank import Bank
-from triage.simulator.failures import Failure, Side
+from triage.simulator.failures import Failure, Side, failing_hop
 
 NS: Final = 1_000_000_000
 ROLL_S: Final = 20
 """Seconds between two instances of a rolling deployment."""
 
 FaultKind = Literal[
-    "upstream_timeout", "bad_release", "certificate_expired", "misroute", "slow_dependency", "provider_failing", "enumeration",
-    "retry_storm", "silence", "instance_down", "flapping", "consent_wave",
+    "upstream_timeout",
+    "bad_release",
+    "certificate_expired",
+    "misroute",
+    "slow_dependency",
+    "provider_failing",
+    "enumeration",
+    "retry_storm",
+    "silence",
+    "instance_down",
+    "flapping",
+    "consent_wave",
 ]
 IncidentKind = Literal["errors", "latency", "traffic_drop", "traffic_surge", "endpoint_down", "abnormal_use"]
 RootKind = Literal["service", "partner", "api", "instance", "change", "external"]
@@ -51,7 +61,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that people did to the platform; a deployment moves the version of its service, instance after instance."""
+    """Something that people did to the platform; a deployment moves its service's version, instance after instance."""
 
     kind: ChangeKind
     at_ns: int
@@ -71,8 +81,11 @@ class Change:
         """The body for POST /api/v1/changes."""
         scope = {"service": self.service, "api": self.api, "partner": self.partner}
         return {
-            "kind": self.kind, "scope": {key: value for key, value in scope.items() if value}, "version": self.version,
-            "at": datetime.fromtimestamp(self.at_ns // NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "by": self.by,
+            "kind": self.kind,
+            "scope": {key: value for key, value in scope.items() if value},
+            "version": self.version,
+            "at": datetime.fromtimestamp(self.at_ns // NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "by": self.by,
             "link": self.link or f"https://changes.acmebank.example/{self.name.replace(' ', '-')}",
         }
 
@@ -81,11 +94,11 @@ class Change:
 class Fault:
     """One thing that goes wrong from `begin_ns` to `end_ns` (exclusive).
 
-    `failures` are ways to fail with their shares among the touched calls, each multiplied by `severity` (0 to 1). `keep` is
-    the share of the touched calls that still come; `extra_per_s` more calls come from the scope's first partner on its
-    APIs, and only those fail when `only_extra`. `slow` multiplies the time of the scope's service, growing from 1 when `creeping`.
-    With a `period_s` the fault is there only in the first `duty` of each period. With `rolling` it
-    moves through the instances of its service as a deployment does.
+    `failures` are ways to fail with their shares among the touched calls, each multiplied by `severity` (0 to 1).
+    `keep` is the share of the touched calls that still come; `extra_per_s` more calls come from the scope's first
+    partner on its APIs, and only those fail when `only_extra`. `slow` multiplies the time of the scope's service,
+    growing from 1 when `creeping`. With a `period_s` the fault is there only in the first `duty` of each period. With
+    `rolling` it moves through the instances of its service as a deployment does.
     """
 
     kind: FaultKind
@@ -111,118 +124,286 @@ class Fault:
         if not 0 < self.severity <= 1:
             raise ValueError(f"severity of {self.kind} is {self.severity}; it must be over 0 and at most 1")
 
-    def overlaps(self, start_ns: int, end_ns: int) -> bool:
-        """Does the fault touch this stretch of time?"""
-        tail = 10 * ROLL_S * NS if self.rolling else 0
-        return self.begin_ns < end_ns and self.end_ns + tail > start_ns
+    @property
+    def last_ns(self) -> int:
+        """When the last instance is rid of it; `end_ns` unless it rolls."""
+        return self.end_ns + (10 * ROLL_S * NS if self.rolling else 0)
 
 
-def _service_truth(bank: Bank, through: str, service: str, cause: str, kind: IncidentKind = "errors") -> Truth:
-    return Truth((), bank.apis_through(through), (service,), "bank", kind, "service", service, cause)
+def _reach(bank: Bank, failure: Failure) -> tuple[str, ...]:
+    """Keys of the APIs on which a failure can happen."""
+    return tuple(api.key for api in bank.apis if failing_hop(api, failure) >= 0)
+
+
+def _service_truth(apis: tuple[str, ...], service: str, cause: str, kind: IncidentKind = "errors") -> Truth:
+    return Truth((), apis, (service,), "bank", kind, "service", service, cause)
 
 
 def upstream_timeout(bank: Bank, begin_ns: int, end_ns: int, severity: float = 0.6) -> Fault:
     """Locks in the core's database: reads and postings wait, then time out."""
-    truth = _service_truth(bank, DATABASE, "core-banking", "ledger rows are locked; core-banking waits 10 s and gives up")
-    return Fault("upstream_timeout", begin_ns, end_ns, Scope(service=DATABASE), truth, severity, ((ways.DB_LOCK, 1.0),))
+    truth = _service_truth(
+        _reach(bank, ways.DB_LOCK),
+        "core-banking",
+        "ledger rows are locked; core-banking waits 10 s and gives up",
+    )
+    return Fault(
+        "upstream_timeout", begin_ns, end_ns, Scope(service=DATABASE), truth, severity, ((ways.DB_LOCK, 1.0),)
+    )
 
 
 _RELEASES: Final[dict[str, Failure]] = {
-    "payments-service": ways.BAD_RELEASE, "accounts-service": ways.ACCOUNTS_RELEASE, "fraud-check": ways.FRAUD_RELEASE,
+    "payments-service": ways.BAD_RELEASE,
+    "accounts-service": ways.ACCOUNTS_RELEASE,
+    "fraud-check": ways.FRAUD_RELEASE,
 }
 
 
 def bad_release(
-    bank: Bank, begin_ns: int, end_ns: int, severity: float = 0.5, *, service: str = "payments-service", version: str = "4.8.0",
+    bank: Bank,
+    begin_ns: int,
+    end_ns: int,
+    severity: float = 0.5,
+    *,
+    service: str = "payments-service",
+    version: str = "4.8.0",
 ) -> tuple[Fault, tuple[Change, ...]]:
     """A deployment that throws, and the deployment of the old version that ends it."""
     release = Change("deployment", begin_ns, service, version)
     rollback = Change("deployment", end_ns, service, bank.service(service).version, by="on-call")
     failure = _RELEASES[service]
-    truth = Truth((), bank.apis_through(service), (service,), "bank", "errors", "change", release.name,
-                  f"release {version} of {service} throws", release.name)
-    fault = Fault("bad_release", begin_ns, end_ns, Scope(service=service), truth, severity, ((failure, 1.0),), rolling=True)
+    truth = Truth(
+        (),
+        _reach(bank, failure),
+        (service,),
+        "bank",
+        "errors",
+        "change",
+        release.name,
+        f"release {version} of {service} throws",
+        release.name,
+    )
+    fault = Fault(
+        "bad_release",
+        begin_ns,
+        end_ns,
+        Scope(service=service),
+        truth,
+        severity,
+        ((failure, 1.0),),
+        rolling=True,
+    )
     return fault, (release, rollback)
 
 
 def certificate_expired(bank: Bank, begin_ns: int, end_ns: int, partner: str) -> Fault:
     """A partner's transport certificate runs out: all its calls are refused at the gateway."""
-    truth = Truth((partner,), bank.apis_of(partner), (), "partner", "errors", "partner", partner,
-                  f"the certificate of {bank.partner(partner).name} has expired")
-    return Fault("certificate_expired", begin_ns, end_ns, Scope((partner,)), truth, 1.0, ((ways.CERTIFICATE_EXPIRED, 1.0),))
+    truth = Truth(
+        (partner,),
+        bank.apis_of(partner),
+        (),
+        "partner",
+        "errors",
+        "partner",
+        partner,
+        f"the certificate of {bank.partner(partner).name} has expired",
+    )
+    return Fault(
+        "certificate_expired",
+        begin_ns,
+        end_ns,
+        Scope((partner,)),
+        truth,
+        1.0,
+        ((ways.CERTIFICATE_EXPIRED, 1.0),),
+    )
 
 
-def misroute(bank: Bank, begin_ns: int, end_ns: int, api: str, severity: float = 1.0, *, missing: bool = False) -> Fault:
+def misroute(
+    bank: Bank, begin_ns: int, end_ns: int, api: str, severity: float = 1.0, *, missing: bool = False
+) -> Fault:
     """A route of the gateway points nowhere (503), or is gone (404, `missing`)."""
     failure = ways.NO_ROUTE if missing else ways.MISROUTE
     route = f"{bank.api(api).method} {bank.api(api).route}"
-    truth = Truth((), (api,), (), "gateway", "errors", "api", route, f"the gateway finds no upstream for {route}")
+    truth = Truth(
+        (), (api,), (), "gateway", "errors", "api", route, f"the gateway finds no upstream for {route}"
+    )
     return Fault("misroute", begin_ns, end_ns, Scope(apis=(api,)), truth, severity, ((failure, 1.0),))
 
 
 def slow_dependency(
-    bank: Bank, begin_ns: int, end_ns: int, service: str = "fraud-check", factor: float = 25.0, *, creeping: bool = True,
+    bank: Bank,
+    begin_ns: int,
+    end_ns: int,
+    service: str = "fraud-check",
+    factor: float = 25.0,
+    *,
+    creeping: bool = True,
 ) -> Fault:
     """One service becomes slow, by and by when `creeping`."""
-    truth = _service_truth(bank, service, service, f"{service} answers up to {factor:.0f} times slower", "latency")
-    return Fault("slow_dependency", begin_ns, end_ns, Scope(service=service), truth, slow=factor, creeping=creeping)
+    truth = _service_truth(
+        bank.apis_through(service), service, f"{service} answers up to {factor:.0f} times slower", "latency"
+    )
+    return Fault(
+        "slow_dependency", begin_ns, end_ns, Scope(service=service), truth, slow=factor, creeping=creeping
+    )
 
 
 def provider_failing(bank: Bank, begin_ns: int, end_ns: int, severity: float = 0.8) -> Fault:
     """The card scheme, which is not the bank's, answers with errors."""
     failure = ways.SCHEME_DOWN
-    truth = Truth((), bank.apis_through(failure.where), ("card-service",), "external", "errors", "external", failure.where,
-                  "the card scheme answers 503")
+    truth = Truth(
+        (),
+        _reach(bank, failure),
+        ("card-service",),
+        "external",
+        "errors",
+        "external",
+        failure.where,
+        "the card scheme answers 503",
+    )
     scope = Scope(service=failure.where)
     return Fault("provider_failing", begin_ns, end_ns, scope, truth, severity, ((failure, 1.0),))
 
 
-def enumeration(bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str = "uk-balances", per_s: float = 1.5) -> Fault:
+def enumeration(
+    bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str = "uk-balances", per_s: float = 1.5
+) -> Fault:
     """A partner tries account IDs one after the other; the UK standard answers 403 and 400, never 404."""
-    truth = Truth((partner,), (api,), (), "partner", "abnormal_use", "partner", partner,
-                  f"{bank.partner(partner).name} walks through account IDs")
-    return Fault("enumeration", begin_ns, end_ns, Scope((partner,), (api,)), truth, 1.0,
-                 ((ways.ENUM_FOREIGN, 0.55), (ways.ENUM_MISSING, 0.40)), extra_per_s=per_s, strangers=True, only_extra=True)
+    truth = Truth(
+        (partner,),
+        (api,),
+        (),
+        "partner",
+        "abnormal_use",
+        "partner",
+        partner,
+        f"{bank.partner(partner).name} walks through account IDs",
+    )
+    return Fault(
+        "enumeration",
+        begin_ns,
+        end_ns,
+        Scope((partner,), (api,)),
+        truth,
+        1.0,
+        ((ways.ENUM_FOREIGN, 0.55), (ways.ENUM_MISSING, 0.40)),
+        extra_per_s=per_s,
+        strangers=True,
+        only_extra=True,
+    )
 
 
 def retry_storm(bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 8.0) -> Fault:
     """A partner's client repeats its calls without pause; the gateway's limit refuses half."""
-    truth = Truth((partner,), (api,), (), "partner", "traffic_surge", "partner", partner,
-                  f"{bank.partner(partner).name} repeats calls without pause")
-    return Fault("retry_storm", begin_ns, end_ns, Scope((partner,), (api,)), truth, 1.0,
-                 ((ways.RATE_LIMITED, 0.5),), extra_per_s=per_s, only_extra=True)
+    truth = Truth(
+        (partner,),
+        (api,),
+        (),
+        "partner",
+        "traffic_surge",
+        "partner",
+        partner,
+        f"{bank.partner(partner).name} repeats calls without pause",
+    )
+    return Fault(
+        "retry_storm",
+        begin_ns,
+        end_ns,
+        Scope((partner,), (api,)),
+        truth,
+        1.0,
+        ((ways.RATE_LIMITED, 0.5),),
+        extra_per_s=per_s,
+        only_extra=True,
+    )
 
 
 def silence(bank: Bank, begin_ns: int, end_ns: int, partner: str) -> Fault:
     """A partner's calls stop coming."""
-    truth = Truth((partner,), bank.apis_of(partner), (), "partner", "traffic_drop", "partner", partner,
-                  f"no call of {bank.partner(partner).name} arrives")
+    truth = Truth(
+        (partner,),
+        bank.apis_of(partner),
+        (),
+        "partner",
+        "traffic_drop",
+        "partner",
+        partner,
+        f"no call of {bank.partner(partner).name} arrives",
+    )
     return Fault("silence", begin_ns, end_ns, Scope((partner,)), truth, keep=0.0)
 
 
-def instance_down(bank: Bank, begin_ns: int, end_ns: int, service: str = "fraud-check", place: int = 0) -> Fault:
+def instance_down(
+    bank: Bank, begin_ns: int, end_ns: int, service: str = "fraud-check", place: int = 0
+) -> Fault:
     """One instance refuses connections, the others work."""
     failure = {"fraud-check": ways.FRAUD_DOWN, "core-banking": ways.CORE_DOWN}[service]
     instance = bank.service(service).instances[place]
-    truth = Truth((), bank.apis_through(service), (service,), "bank", "errors", "instance", instance,
-                  f"{instance} refuses connections")
-    return Fault("instance_down", begin_ns, end_ns, Scope(service=service, instance=place), truth, 1.0, ((failure, 1.0),))
+    truth = Truth(
+        (),
+        _reach(bank, failure),
+        (service,),
+        "bank",
+        "errors",
+        "instance",
+        instance,
+        f"{instance} refuses connections",
+    )
+    return Fault(
+        "instance_down",
+        begin_ns,
+        end_ns,
+        Scope(service=service, instance=place),
+        truth,
+        1.0,
+        ((failure, 1.0),),
+    )
 
 
-def flapping(bank: Bank, begin_ns: int, end_ns: int, severity: float = 0.7, period_s: int = 240, duty: float = 0.5) -> Fault:
+def flapping(
+    bank: Bank, begin_ns: int, end_ns: int, severity: float = 0.7, period_s: int = 240, duty: float = 0.5
+) -> Fault:
     """The consent service's connection pool runs dry and recovers, again and again."""
-    truth = _service_truth(bank, "consent-service", "consent-service", "the connection pool of consent-service runs dry in bursts")
-    return Fault("flapping", begin_ns, end_ns, Scope(service="consent-service"), truth, severity,
-                 ((ways.CONSENT_POOL, 1.0),), period_s=period_s, duty=duty)
+    truth = _service_truth(
+        _reach(bank, ways.CONSENT_POOL),
+        "consent-service",
+        "the connection pool of consent-service runs dry in bursts",
+    )
+    return Fault(
+        "flapping",
+        begin_ns,
+        end_ns,
+        Scope(service="consent-service"),
+        truth,
+        severity,
+        ((ways.CONSENT_POOL, 1.0),),
+        period_s=period_s,
+        duty=duty,
+    )
 
 
 def consent_wave(bank: Bank, begin_ns: int, end_ns: int, partner: str, severity: float = 0.6) -> Fault:
     """Consents that one partner collected on one day 90 days ago expire together."""
-    checked = {api.key for api in bank.apis if any("introspect" in hop.name for hop in api.hops)}
-    apis = tuple(key for key in bank.apis_of(partner) if key in checked)
-    truth = Truth((partner,), apis, (), "customer", "errors", "partner", partner,
-                  f"many consents of {bank.partner(partner).name} have expired")
-    return Fault("consent_wave", begin_ns, end_ns, Scope((partner,), apis), truth, severity, ((ways.CONSENT_EXPIRED, 1.0),))
+    apis = tuple(key for key in bank.apis_of(partner) if key in _reach(bank, ways.CONSENT_EXPIRED))
+    truth = Truth(
+        (partner,),
+        apis,
+        (),
+        "customer",
+        "errors",
+        "partner",
+        partner,
+        f"many consents of {bank.partner(partner).name} have expired",
+    )
+    return Fault(
+        "consent_wave",
+        begin_ns,
+        end_ns,
+        Scope((partner,), apis),
+        truth,
+        severity,
+        ((ways.CONSENT_EXPIRED, 1.0),),
+    )
 
 
 def innocent_deployment(at_ns: int, service: str, version: str) -> Change:

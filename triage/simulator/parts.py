@@ -51,8 +51,8 @@ class Service:
 class Hop:
     """One step of a call, in the order of execution; `parent` is the place of its caller in the same list.
 
-    `called` says whether the caller writes a CLIENT span before the callee's SERVER span. A `database` or `external` hop is
-    a CLIENT span of the caller's service alone, and `service` names the system behind it.
+    `called` says whether the caller writes a CLIENT span before the callee's SERVER span. A `database` or `external`
+    hop is a CLIENT span of the caller's service alone, and `service` names the system behind it.
     """
 
     service: str

@@ -1,12 +1,39 @@
-"""Customers of the bank: invented, but with numbers that pass the usual checks, so that masking has something to find."""
+"""Customers of the bank: invented, but with numbers that pass the usual checks, so that masking finds something."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-_FIRST: Final = ("olivia", "noah", "amelia", "leon", "freya", "jonas", "isla", "paul", "maya", "felix", "aisha", "tom", "lena", "omar")
-_LAST: Final = ("hartley", "becker", "osei", "lindqvist", "moreau", "whitfield", "krause", "doyle", "castellan", "nakata", "ferreira")
+_FIRST: Final = (
+    "olivia",
+    "noah",
+    "amelia",
+    "leon",
+    "freya",
+    "jonas",
+    "isla",
+    "paul",
+    "maya",
+    "felix",
+    "aisha",
+    "tom",
+    "lena",
+    "omar",
+)
+_LAST: Final = (
+    "hartley",
+    "becker",
+    "osei",
+    "lindqvist",
+    "moreau",
+    "whitfield",
+    "krause",
+    "doyle",
+    "castellan",
+    "nakata",
+    "ferreira",
+)
 _MASK: Final = (1 << 64) - 1
 
 
@@ -48,14 +75,15 @@ def customer(number: int) -> Customer:
     """The customer with that number, always the same."""
     lot = mixed(number)
     account = 20_000_000 + lot % 70_000_000
-    if number % 2:
-        account_number = iban("DE", f"37040044{account:010d}")
-    else:
-        account_number = iban("GB", f"ACME309634{account:08d}")
+    german, british = f"37040044{account:010d}", f"ACME309634{account:08d}"
+    account_number = iban("DE", german) if number % 2 else iban("GB", british)
     first, last = _FIRST[(lot >> 8) % len(_FIRST)], _LAST[(lot >> 16) % len(_LAST)]
     return Customer(
-        account=account, iban=account_number, email=f"{first}.{last}{number % 97}@mail.example",
-        pan=luhn(f"453911{(lot >> 24) % 10**9:09d}"), pseudonym=b"%016x" % mixed(number + (1 << 40)),
+        account=account,
+        iban=account_number,
+        email=f"{first}.{last}{number % 97}@mail.example",
+        pan=luhn(f"453911{(lot >> 24) % 10**9:09d}"),
+        pseudonym=b"%016x" % mixed(number + (1 << 40)),
     )
 
 

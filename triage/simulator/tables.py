@@ -10,19 +10,11 @@ import numpy.typing as npt
 
 from triage.simulator.apis import GATEWAY
 from triage.simulator.bank import Bank, Floats, Ints
-from triage.simulator.failures import Failure
+from triage.simulator.failures import Failure, failing_hop
 from triage.simulator.faults import Fault
-from triage.simulator.parts import Api, Hop
+from triage.simulator.parts import Hop
 
 Bools = npt.NDArray[np.bool_]
-
-
-def failing_hop(api: Api, failure: Failure) -> int:
-    """Place of the hop at which this failure can happen on this API, -1 where it cannot."""
-    for place, hop in enumerate(api.hops):
-        if hop.service == failure.where and failure.step in hop.name:
-            return place
-    return -1
 
 
 def chain(hops: Sequence[Hop], place: int) -> tuple[int, ...]:
@@ -60,24 +52,39 @@ def build(bank: Bank, faults: Sequence[Fault]) -> Tables:
     ways = [failure for failure, _ in bank.everyday]
     ways += [failure for fault in faults for failure, _ in fault.failures]
     failures = tuple(dict.fromkeys(ways))
-    services = tuple(dict.fromkeys([service.name for service in bank.services] + [
-        hop.service for api in bank.apis for hop in api.hops]))
+    services = tuple(
+        dict.fromkeys(
+            [service.name for service in bank.services]
+            + [hop.service for api in bank.apis for hop in api.hops]
+        )
+    )
     width = max(len(api.hops) for api in bank.apis)
-    hop_of = np.array([[failing_hop(api, failure) for api in bank.apis] for failure in failures]).reshape(-1, len(bank.apis))
+    hop_of = np.array([[failing_hop(api, failure) for api in bank.apis] for failure in failures]).reshape(
+        -1, len(bank.apis)
+    )
     shares = np.array([share for _, share in bank.everyday])
-    possible = (hop_of[:len(shares)] >= 0).T
+    possible = (hop_of[: len(shares)] >= 0).T
     gateway = bank.service(GATEWAY).instances
-    fronts = [[place for place, name in enumerate(gateway) if name.startswith(api.front)] for api in bank.apis]
+    fronts = [
+        [place for place, name in enumerate(gateway) if name.startswith(api.front)] for api in bank.apis
+    ]
     counts = {service.name: len(service.instances) for service in bank.services}
     return Tables(
-        failures=failures, services=services,
+        failures=failures,
+        services=services,
         ms=np.array([_padded([hop.ms for hop in api.hops], width, 0.0) for api in bank.apis]),
-        parent=np.array([_padded([hop.parent for hop in api.hops], width, -1) for api in bank.apis], dtype=np.int64),
-        service=np.array([_padded([services.index(hop.service) for hop in api.hops], width, -1) for api in bank.apis],
-                         dtype=np.int64),
-        hop_of=hop_of, fail_ms=np.array([failure.ms for failure in failures]),
+        parent=np.array(
+            [_padded([hop.parent for hop in api.hops], width, -1) for api in bank.apis], dtype=np.int64
+        ),
+        service=np.array(
+            [_padded([services.index(hop.service) for hop in api.hops], width, -1) for api in bank.apis],
+            dtype=np.int64,
+        ),
+        hop_of=hop_of,
+        fail_ms=np.array([failure.ms for failure in failures]),
         everyday=np.cumsum(possible * shares, axis=1),
-        front_first=np.array([front[0] for front in fronts]), front_count=np.array([len(front) for front in fronts]),
+        front_first=np.array([front[0] for front in fronts]),
+        front_count=np.array([len(front) for front in fronts]),
         instance_count=np.array([counts.get(name, 0) for name in services]),
     )
 

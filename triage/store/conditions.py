@@ -1,7 +1,8 @@
 """What a condition means, in one place: checked before a store is asked, and applied to Arrow tables.
 
 In: `Condition`s and a table. Out: the rows that meet all of them.
-An attribute is met by a string, by the JSON text of a number or boolean (`200`, `true`), and by an array with such an element.
+An attribute is met by a string, by the JSON text of a number or boolean (`200`, `true`), and by an array with such an
+element.
 `contains` compares lower-cased text.
 """
 

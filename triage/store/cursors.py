@@ -1,7 +1,7 @@
 """Cursors of pages of records: the place of the last row, as text that is opaque to its reader.
 
-Pages run newest first; records of the same moment by their ID text, largest first. A cursor names the last row given, so that
-records which arrive between two pages neither move nor repeat what follows.
+Pages run newest first; records of the same moment by their ID text, largest first. A cursor names the last row given, so
+that records which arrive between two pages neither move nor repeat what follows.
 """
 
 from __future__ import annotations

@@ -1,0 +1,61 @@
+"""`create_app`: the console. In: parts and settings. Out: a WSGI application."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from flask import Blueprint, Flask
+
+from dashboards import (
+    admin,
+    apis,
+    auth,
+    calls,
+    changes,
+    failures,
+    gate,
+    groups,
+    headers,
+    health,
+    home,
+    incidents,
+    lookup_pages,
+    partners,
+    receivers,
+    render,
+    silences,
+    traces,
+)
+from dashboards.api import blueprints as api_blueprints
+from dashboards.parts import ConsoleSettings, Parts
+from dashboards.rollup_model import HealthCache
+
+LARGEST_BODY: Final = 256 * 1024  # a pasted mail is far smaller
+
+PAGES: Final[tuple[Blueprint, ...]] = (
+    auth.pages, home.pages, health.pages, incidents.pages, traces.pages, lookup_pages.pages, calls.pages, partners.pages,
+    apis.pages, groups.pages, changes.pages, receivers.pages, silences.pages, admin.pages,
+)
+
+
+def create_app(parts: Parts, settings: ConsoleSettings) -> Flask:
+    """The console over these parts. Keeps no state but the sign-in brake and a short-lived cache of health figures."""
+    app = Flask("dashboards", static_folder="static", template_folder="templates")
+    app.config.update(
+        SECRET_KEY=settings.secret_key, SESSION_COOKIE_NAME="triage", SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_SECURE=settings.secure_cookie,
+        SESSION_REFRESH_EACH_REQUEST=False, PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
+        MAX_CONTENT_LENGTH=LARGEST_BODY, MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+    )
+    app.extensions["parts"] = parts
+    app.extensions["console_settings"] = settings
+    app.extensions["sign_in_brake"] = gate.SignInBrake(parts.clock)
+    app.extensions["health"] = HealthCache(parts)
+    app.before_request(gate.identify)
+    app.after_request(headers.add_headers)
+    render.prepare(app)
+    failures.install(app)
+    for blueprint in (*PAGES, *api_blueprints()):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,69 @@
+"""Complaints: a customer's trouble, linked to its calls and its incident. What people type is masked before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dashboards import gate
+from dashboards.lookup import look_up
+from dashboards.parts import Parts
+from triage.domain.windows import rfc3339
+from triage.errors import BadInput, Conflict
+
+CHANNELS: Final = ("phone", "mail", "chat", "branch", "app", "other")
+_TRIES: Final = 50
+
+
+def register(parts: Parts, sent: Mapping[str, Any], retention_days: int) -> dict[str, Any]:
+    """Keep a complaint and the evidence for it, also beyond the retention. Returns it as JSON. Raises BadInput."""
+    query, note, channel = (_text(sent, name) for name in ("query", "note", "channel"))
+    if not query and not note:
+        raise BadInput("A complaint needs a `query` (any ID) or a `note`.")
+    if channel and channel not in CHANNELS:
+        raise BadInput(f"`channel` is one of {', '.join(CHANNELS)}.")
+    result = look_up(parts, query, retention_days) if query else None
+    calls = result.calls if result else ()
+    traces = {call.trace_id for call in calls if call.trace_id} | ({result.trace_id} if result and result.trace_id else set())
+    if traces:
+        parts.records.pin(traces)
+    incident = result.incident if result else None
+    body = {
+        "at_ns": parts.clock(), "by": gate.person().name, "note": parts.mask_text(note), "channel": channel or "other",
+        "query": result.matched_value if result and result.matched_value else parts.mask_text(query),
+        "matched_kind": result.matched_kind if result else "", "matched_value": result.matched_value if result else "",
+        "reason": result.reason if result else "", "calls": [call.call_id for call in calls],
+        "trace_ids": sorted(traces), "incident_id": incident.id if incident else "",
+    }
+    tags = [f"incident:{incident.id}"] if incident else []
+    return complaint_json(_keep(parts, body, tags))
+
+
+def _keep(parts: Parts, body: dict[str, Any], tags: list[str]) -> dict[str, Any]:
+    """Write it under the next free number."""
+    number = parts.state.count("complaint") + 1
+    for _ in range(_TRIES):
+        complaint = {"id": f"CMP-{number}", **body}
+        try:
+            parts.state.put("complaint", complaint["id"], complaint, version=None, sort=body["at_ns"], tags=tags)
+        except Conflict:
+            number += 1
+        else:
+            return complaint
+    raise Conflict("complaint", f"CMP-{number}", None, None)
+
+
+def complaint_json(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A complaint in the JSON of the interface."""
+    return {
+        "id": body["id"], "at": rfc3339(body["at_ns"]), "by": body["by"], "query": body["query"], "note": body["note"],
+        "channel": body["channel"], "calls": body["calls"], "trace_ids": body["trace_ids"],
+        "incident_id": body["incident_id"] or None, "reason": body["reason"] or None,
+    }
+
+
+def _text(sent: Mapping[str, Any], name: str) -> str:
+    value = sent.get(name) or ""
+    if not isinstance(value, str) or len(value) > 20_000:
+        raise BadInput(f"`{name}` is a text of at most 20,000 characters.")
+    return value.strip()

@@ -1,0 +1,126 @@
+"""Incident -> its page: a verdict in sentences, numbers, evidence, the trace that shows it, what happened, what was told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards import gate
+from dashboards.attempt import attempt
+from dashboards.call_rows import read_incident
+from dashboards.incident_rows import select_incidents
+from dashboards.pages import Fact, GroupLink, IncidentPage, NoticeRow, TimelineRow, TraceView
+from dashboards.parts import Parts
+from dashboards.rollup_model import api_id
+from dashboards.svg import Curve, curve
+from dashboards.telling import incident_notices
+from dashboards.waterfall import trace_view
+from dashboards.words import count, plural, share, short_time, span_of_time
+from triage.domain.incident import Incident, TimelineEntry
+
+_INLINE_ROWS: Final = 24
+_TRACES_TRIED: Final = 5
+_TONES: Final = {"opened": "bad", "reopened": "bad", "escalated": "bad", "resolved": "good", "resolve": "good",
+                 "first_failure": "bad"}
+
+
+def incident_page(parts: Parts, incident: Incident) -> IncidentPage:
+    """The page. What the record store cannot give now is left out, and said."""
+    now = parts.clock()
+    trace, trouble = attempt(lambda: _example(parts, incident), None)
+    notices = incident_notices(parts, incident)
+    others = select_incidents(parts, [("live:yes",)], limit=30).items if gate.may("act") else []
+    return IncidentPage(
+        incident=incident, verdict=incident.summary or incident.title, scope=incident.scope,
+        facts=_facts(incident, now), trace=trace, trace_trouble=trouble or _no_trace(incident, trace),
+        curve=_curve(incident), timeline=_timeline(incident, notices, now), notices=notices,
+        similar=_similar(parts, incident), groups=_groups(parts, incident),
+        apis=tuple((api_id(f"{api.method} {api.route}"), f"{api.method} {api.route}", api.failed, api.total)
+                   for api in incident.apis),
+        complaints=parts.state.count("complaint", [(f"incident:{incident.id}",)]),
+        merge_choices=tuple((other.id, other.title) for other in others if other.id != incident.id),
+        can_act=gate.may("act"), assignees=_assignees(incident), now_ns=now,
+    )
+
+
+def _facts(incident: Incident, now_ns: int) -> tuple[Fact, ...]:
+    rate = f" ({share(incident.failed_calls, incident.total_calls)})" if incident.total_calls else ""
+    what = {"latency": "slow calls", "traffic_drop": "calls missing", "traffic_surge": "calls more than usual",
+            "abnormal_use": "unusual calls"}.get(incident.kind, "failed calls")
+    end = now_ns if incident.is_live() else incident.last_seen_ns
+    began = short_time(incident.first_seen_ns, now_ns)
+    facts = [Fact(count(incident.failed_calls), what + rate),
+             Fact(count(len(incident.partners)), "partner" if len(incident.partners) == 1 else "partners")]
+    if incident.customers:
+        facts.append(Fact(count(incident.customers), "customer" if incident.customers == 1 else "customers"))
+    places = incident.services or [f"{api.method} {api.route}" for api in incident.apis]
+    if places:
+        noun = "service" if incident.services else "API"
+        facts.append(Fact(count(len(places)), plural(len(places), noun).split(" ", 1)[1]))
+    lasted = span_of_time(end - incident.first_seen_ns)
+    facts.append(Fact(lasted, f"since {began} UTC" if incident.is_live() else f"from {began} UTC, over"))
+    return tuple(facts)
+
+
+def _example(parts: Parts, incident: Incident) -> TraceView | None:
+    """The first of the incident's traces that has spans."""
+    for trace_id in incident.trace_ids[:_TRACES_TRIED]:
+        spans = parts.records.by_trace("spans", [trace_id])
+        logs = parts.records.by_trace("logs", [trace_id])
+        if len(spans) or len(logs):
+            return trace_view(trace_id, spans, logs, limit=_INLINE_ROWS)
+    return None
+
+
+def _no_trace(incident: Incident, trace: TraceView | None) -> str:
+    if trace is not None:
+        return ""
+    if not incident.trace_ids:
+        return "No failing call of it carried a trace."
+    return "Its example traces are not kept any more, or were not recorded in detail."
+
+
+def _curve(incident: Incident) -> Curve | None:
+    marks = [(incident.opened_ns, "opened")]
+    if incident.resolved_ns:
+        marks.append((incident.resolved_ns, "resolved"))
+    return curve([(point.minute, point.calls, point.failed) for point in incident.series], marks)
+
+
+def _timeline(incident: Incident, notices: tuple[NoticeRow, ...], now_ns: int) -> tuple[TimelineRow, ...]:
+    rows = [_entry(entry, now_ns) for entry in incident.timeline]
+    rows += [TimelineRow(row.at_ns, short_time(row.at_ns, now_ns), f"{row.outcome}: {row.receiver}", row.what, row.tone)
+             for row in notices if row.receiver]
+    return tuple(sorted(rows, key=lambda row: row.at_ns))
+
+
+def _entry(entry: TimelineEntry, now_ns: int) -> TimelineRow:
+    by_person = entry.actor not in ("analysis", "")
+    action = entry.action.replace("_", " ")
+    what = f"{entry.actor}: {action}" if by_person else action
+    if entry.reason:
+        what += f", {entry.reason}"
+    tone = _TONES.get(entry.action, "person" if by_person else "")
+    return TimelineRow(entry.at_ns, short_time(entry.at_ns, now_ns), what, entry.detail, tone)
+
+
+def _similar(parts: Parts, incident: Incident) -> tuple[Incident, ...]:
+    found = []
+    for incident_id in incident.similar[:5]:
+        doc = parts.state.get("incident", incident_id)
+        if doc is not None and gate.visible(doc.tags):
+            found.append(read_incident(doc))
+    return tuple(found)
+
+
+def _groups(parts: Parts, incident: Incident) -> tuple[GroupLink, ...]:
+    links = []
+    for group_id in incident.groups[:10]:
+        doc = parts.state.get("group", group_id)
+        body = doc.body if doc else {}
+        links.append(GroupLink(group_id, str(body.get("title") or group_id), int(body.get("count") or 0)))
+    return tuple(links)
+
+
+def _assignees(incident: Incident) -> tuple[str, ...]:
+    mine = gate.person().name
+    return tuple(dict.fromkeys(name for name in (mine, incident.assignee) if name))

@@ -1,0 +1,110 @@
+"""Incidents read for lists and pages: selection by tags with what the reader may see, rows, verdicts, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dashboards import gate
+from dashboards.call_rows import read_incident
+from dashboards.pages import IncidentRow
+from dashboards.parts import Parts
+from dashboards.svg import spark
+from dashboards.words import count, plural, share, side_words, span_of_time
+from triage.domain.incident import Incident
+
+Where = list[tuple[str, ...]]
+_SPARK_MINUTES: Final = 120
+RESTRICTED_TAG: Final = "restricted:yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of incidents and the cursor of the next."""
+
+    items: list[Incident]
+    next: str | None
+
+
+def select_incidents(
+    parts: Parts, where: Where, *, limit: int, cursor: str | None = None, since_ns: int = 0,
+) -> Found:
+    """Incidents that the reader may see, newest first. `since_ns`: only those opened or still failing at or after it."""
+    items: list[Incident] = []
+    at = cursor
+    while True:
+        page = parts.state.select("incident", where, limit=limit - len(items), cursor=at)
+        for doc in page.items:
+            if gate.visible(doc.tags):
+                incident = read_incident(doc)
+                if max(incident.last_seen_ns, incident.opened_ns) >= since_ns:
+                    items.append(incident)
+        at = page.next
+        if at is None or len(items) >= limit:
+            return Found(items, at)
+
+
+def count_incidents(parts: Parts, where: Where) -> int:
+    """How many of them the reader may see."""
+    total = parts.state.count("incident", where)
+    if total and not gate.may("restricted"):
+        total -= parts.state.count("incident", [*where, (RESTRICTED_TAG,)])
+    return total
+
+
+def get_incident(parts: Parts, incident_id: str) -> Incident:
+    """The incident. Raises KeyError when there is none that the reader may see."""
+    doc = parts.state.get("incident", incident_id)
+    if doc is None or not gate.visible(doc.tags):
+        raise KeyError(f"incident {incident_id}")
+    return read_incident(doc)
+
+
+def incident_row(incident: Incident, now_ns: int) -> IncidentRow:
+    """An incident as a row of the list."""
+    end = incident.last_seen_ns if not incident.is_live() else max(now_ns, incident.last_seen_ns)
+    series = incident.series[-_SPARK_MINUTES:]
+    values = [point.failed if incident.kind != "traffic_drop" else point.calls for point in series]
+    return IncidentRow(
+        incident=incident, sub=_sub(incident), spark=spark(values, f"failed calls by minute, at most {max(values, default=0)}"),
+        failed_note=f"{share(incident.failed_calls, incident.total_calls)} of calls" if incident.total_calls else "",
+        lasted=span_of_time(end - incident.first_seen_ns),
+    )
+
+
+def _sub(incident: Incident) -> str:
+    parts = []
+    if incident.apis:
+        first = f"{incident.apis[0].method} {incident.apis[0].route}"
+        more = len(incident.apis) - 1
+        parts.append(first + (f" and {plural(more, 'more API')}" if more else ""))
+    elif incident.services:
+        parts.append(", ".join(incident.services[:3]))
+    parts.append(side_words(incident.whose_side))
+    change = next((s.name for s in incident.suspects if s.kind == "change" and s.score >= 0.5), "")
+    if change:
+        parts.append(f"began with {change}")
+    if incident.restricted:
+        parts.append("restricted to security")
+    if incident.backfilled:
+        parts.append("found after it was over")
+    return " · ".join(parts)
+
+
+def headline(counts: dict[str, int]) -> str:
+    """'3 open · 1 snoozed'."""
+    words = [f"{count(counts[state])} {state}" for state in ("open", "acknowledged", "snoozed") if counts.get(state)]
+    return " · ".join(words) or "nothing open"
+
+
+def names_of_partners(incidents: Sequence[Incident]) -> list[tuple[str, str]]:
+    """(ID, name) of the partners of these incidents, by name."""
+    names = {partner.id: partner.name or partner.id for incident in incidents for partner in incident.partners}
+    return sorted(names.items(), key=lambda item: item[1].lower())
+
+
+def names_of_apis(incidents: Sequence[Incident]) -> list[tuple[str, str]]:
+    """The APIs of these incidents, by route."""
+    names = {f"{api.method} {api.route}" for incident in incidents for api in incident.apis}
+    return sorted(((name, name) for name in names), key=lambda item: item[0].split(" ", 1)[-1])

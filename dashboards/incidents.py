@@ -1,0 +1,155 @@
+"""The list of incidents, and the page of each."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
+
+from dashboards import gate
+from dashboards.incident_actions import act
+from dashboards.incident_page import incident_page
+from dashboards.incident_rows import (
+    Where,
+    count_incidents,
+    get_incident,
+    headline,
+    incident_row,
+    names_of_apis,
+    names_of_partners,
+    select_incidents,
+)
+from dashboards.pages import Choice, Facet, IncidentsPage, Undo
+from dashboards.parts import Parts
+from dashboards.render import render, tell
+from dashboards.words import SIDE_WORDS, count, duration, span_of_time
+from triage.domain.incident import SEVERITIES, STATES, Incident
+from triage.domain.windows import NS, from_rfc3339
+
+pages: Final = Blueprint("incidents", __name__)
+PAGE: Final = 50
+LIVE: Final = "live"
+_FILTERS: Final = ("severity", "partner", "api", "side")
+_DONE: Final = {"acknowledge": "acknowledged", "assign": "assigned", "snooze": "snoozed", "resolve": "resolved",
+                "reopen": "reopened", "comment": "commented on", "merge": "merged", "split": "split"}
+_BACK: Final = {"acknowledge": "reopen", "snooze": "reopen", "resolve": "reopen", "merge": "reopen"}
+
+
+@pages.get("/incidents")
+def index() -> str:
+    """The list; without a filter what is live."""
+    return render(incidents_page(gate.parts()))
+
+
+@pages.get("/incidents/<incident_id>")
+def show(incident_id: str) -> str:
+    """One incident."""
+    return render(incident_page(gate.parts(), get_incident(gate.parts(), incident_id.upper())))
+
+
+@pages.post("/incidents/<incident_id>/actions")
+def actions(incident_id: str) -> Response:
+    """An action from a form; then back to the page that it came from."""
+    before = get_incident(gate.parts(), incident_id)
+    sent = {**request.form.to_dict(), "groups": request.form.getlist("groups")}
+    after = act(incident_id, sent, version_needed=False)
+    tell(f"{incident_id} {_DONE[sent['action']]}." + _into(sent, after), _undo(before, sent["action"]))
+    target = request.form.get("back", "")
+    return redirect(target if target.startswith("/incidents") else f"/incidents/{incident_id}", 303)
+
+
+def _into(sent: dict[str, object], after: Incident) -> str:
+    return f" It is part of {after.merged_into} now." if sent["action"] == "merge" and after.merged_into else ""
+
+
+def _undo(before: Incident, action: str) -> Undo | None:
+    path = f"/incidents/{before.id}/actions"
+    if action == "assign":
+        return Undo(path, "assign", before.assignee)
+    if action in _BACK and before.state in ("open", "acknowledged", "snoozed"):
+        return Undo(path, "acknowledge" if before.state == "acknowledged" else _BACK[action])
+    return None
+
+
+def where_of(arguments: dict[str, str]) -> tuple[Where, int]:
+    """Query parameters of list and API -> tags to select by, and the time to begin at. Raises BadInput."""
+    where: Where = []
+    state = arguments.get("state", "")
+    if state == LIVE:
+        where.append(("live:yes",))
+    elif state:
+        where.append(tuple(f"state:{part}" for part in state.split(",")))
+    for name in _FILTERS:
+        if values := arguments.get(name, ""):
+            parts = values.split(",") if name in ("severity", "side") else [values]
+            where.append(tuple(f"{name}:{part}" for part in parts))
+    since = arguments.get("since", "")
+    return where, from_rfc3339(since) if since else 0
+
+
+def incidents_page(parts: Parts) -> IncidentsPage:
+    """The list with its facets."""
+    arguments = {name: value for name, value in request.args.items() if value}
+    state = arguments.get("state", LIVE)
+    where, _ = where_of({**arguments, "state": "" if state == "all" else state, "since": ""})
+    found = select_incidents(parts, where, limit=PAGE, cursor=arguments.get("cursor"))
+    counts = {name: count_incidents(parts, [(f"state:{name}",)]) for name in STATES}
+    kept = {name: arguments[name] for name in _FILTERS if name in arguments}
+    following = f"/incidents?{urlencode({**kept, 'state': state, 'cursor': found.next})}" if found.next else ""
+    now = parts.clock()
+    run, trouble = _last_run(parts, now)
+    return IncidentsPage(
+        rows=tuple(incident_row(incident, now) for incident in found.items), facets=_facets(counts, state, kept),
+        choices=_choices(parts, kept), hidden=(("state", state),), headline=f"{headline(counts)}{run}",
+        empty=_empty(state, kept), next=following, trouble=trouble, can_act=gate.may("act"), now_ns=now,
+    )
+
+
+def _facets(counts: dict[str, int], state: str, kept: dict[str, str]) -> tuple[Facet, ...]:
+    live = counts["open"] + counts["acknowledged"] + counts["snoozed"]
+    names = [(LIVE, "Live", live), *((name, name.capitalize(), counts[name]) for name in STATES),
+             ("all", "All", live + counts["resolved"])]
+    return tuple(Facet(label, count(number), f"/incidents?{urlencode({**kept, 'state': name})}", name == state)
+                 for name, label, number in names)
+
+
+def _choices(parts: Parts, kept: dict[str, str]) -> tuple[Choice, ...]:
+    """Filters with many values; partners and APIs are those of the newest incidents, and what is chosen."""
+    recent = select_incidents(parts, [], limit=100).items
+    partners, apis = dict(names_of_partners(recent)), dict(names_of_apis(recent))
+    if "partner" in kept:
+        partners.setdefault(kept["partner"], parts.partner_name(kept["partner"]))
+    if "api" in kept:
+        apis.setdefault(kept["api"], kept["api"])
+    return (
+        Choice("severity", "Severity", kept.get("severity", ""), tuple((name, name.capitalize()) for name in SEVERITIES)),
+        Choice("partner", "Partner", kept.get("partner", ""), tuple(partners.items())),
+        Choice("api", "API", kept.get("api", ""), tuple(apis.items())),
+        Choice("side", "Side", kept.get("side", ""), tuple(SIDE_WORDS.items())),
+    )
+
+
+def _last_run(parts: Parts, now_ns: int) -> tuple[str, str]:
+    """What the list says of the last analysis, and the trouble there is with it."""
+    doc = parts.state.get("run", "last")
+    if doc is None:
+        return " · the first analysis is still to come", ""
+    ago = now_ns - int(doc.body.get("at_ns", 0))
+    said = f" · last analysis {span_of_time(ago)} ago, {duration(int(float(doc.body.get('seconds', 0)) * NS))}"
+    if doc.body.get("error"):
+        return said, f"The last analysis failed: {doc.body['error']}. The list shows what was known before."
+    if ago > 600 * NS:
+        return said, f"The analysis has not run for {span_of_time(ago)}. The list may be out of date; see Admin."
+    return said, ""
+
+
+def _empty(state: str, kept: dict[str, str]) -> str:
+    if kept:
+        return "No incident fits these filters."
+    if state == LIVE:
+        return "Nothing is broken that we know of. New incidents appear here by themselves."
+    return "No incident is in this state." if state != "all" else "There has been no incident yet."
+
+

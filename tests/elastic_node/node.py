@@ -1,0 +1,53 @@
+"""Starts a real Elasticsearch node for the tests, through `es-node`, and stops it again.
+
+The node is built once into `.cache/elasticsearch` (or `TRIAGE_ES_DIST`) and started on free ports with its data in a temporary
+folder. Where Java or Maven is absent, the caller fails with the sentence that `es-node` printed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+SCRIPT: Final = Path(__file__).with_name("es-node")
+HOME: Final = Path(os.environ.get("TRIAGE_ES_DIST", Path(__file__).parents[2] / ".cache" / "elasticsearch"))
+
+
+@contextmanager
+def running_node(folder: Path, nodes: int = 1, heap: str = "512m") -> Iterator[str]:
+    """The address of the first of `nodes` fresh nodes, whose data lie in `folder`."""
+    _run("build", HOME)
+    port = _free_port(nodes)
+    try:
+        _run("start", HOME, folder, nodes, port, ES_HEAP=heap)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        _run("stop", folder)
+
+
+def _run(command: str, *arguments: object, **environment: str) -> None:
+    done = subprocess.run(
+        [SCRIPT, command, *map(str, arguments)], capture_output=True, text=True, timeout=280, env=os.environ | environment,
+    )
+    if done.returncode:
+        pytest.fail(f"no Elasticsearch node for the tests: {(done.stderr or done.stdout).strip()}", pytrace=False)
+
+
+def _free_port(nodes: int) -> int:
+    """A port so that `nodes` ports from it on, and as many from 100 above it, are free."""
+    for port in range(21_000 + os.getpid() % 5_000, 32_000, 250):
+        with ExitStack() as stack:
+            try:
+                for offset in (*range(nodes), *range(100, 100 + nodes)):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free ports for an Elasticsearch node")

@@ -1,0 +1,101 @@
+"""Change verdicts: which change explains a problem, and which are cleared aloud, with the evidence for and against each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from triage.analyse.tables import SpanTable
+from triage.domain.incident import Suspect
+from triage.domain.windows import MINUTE_NS, NS
+
+BEFORE_NS: Final = 60 * MINUTE_NS
+_AFTER_NS: Final = 2 * MINUTE_NS
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSeen:
+    """A change as it was reported, or as a new `service.version` showed it."""
+
+    kind: str
+    version: str
+    at_ns: int
+    scope: Mapping[str, str] = field(default_factory=dict)  # service, api, partner
+
+    def name(self) -> str:
+        """How people call it: '<service> <version>' for a deployment."""
+        subject = self.scope.get("service") or self.scope.get("api") or self.scope.get("partner") or self.kind
+        return f"{subject} {self.version}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a verdict on changes looks at."""
+
+    since_ns: int
+    services: Sequence[str]  # where the failures began, first the commonest
+    apis: Sequence[str]
+    partners: Sequence[str]
+    one_partner: bool
+    side: str
+    failing: SpanTable
+    healthy: SpanTable
+
+
+def judge_changes(changes: Sequence[ChangeSeen], scene: Scene) -> list[Suspect]:
+    """A verdict on each change shortly before the problem began, best suspect first. Score 0: cleared."""
+    near = [c for c in changes if -_AFTER_NS <= scene.since_ns - c.at_ns <= BEFORE_NS and c.kind != "maintenance"]
+    return sorted((_verdict(change, scene) for change in near), key=lambda s: -s.score)
+
+
+def _verdict(change: ChangeSeen, scene: Scene) -> Suspect:
+    suspect = Suspect("change", change.name(), 0.0)
+    minutes = (scene.since_ns - change.at_ns) / (60 * NS)
+    when = f"{minutes:.0f} min before the first failure" if minutes >= 1 else "just before the first failure"
+    touches = _touches(change, scene)
+    if touches is None:
+        suspect.why_not.append(f"{when}, but nothing that fails passes what it changed")
+        return suspect
+    suspect.why.append(f"{change.kind} {when}; {touches}")
+    score = 0.75 if minutes <= 10 else 0.55 if minutes <= 30 else 0.35
+    service = change.scope.get("service", "")
+    if service and change.version:
+        score += _by_version(service, change.version, scene, suspect)
+    if scene.one_partner and change.kind == "deployment" and not change.scope.get("partner"):
+        suspect.why_not.append("only one partner fails, others pass the same version unharmed")
+        score -= 0.6
+    if scene.side in ("partner", "customer") and change.kind == "deployment" and not scene.one_partner:
+        suspect.why_not.append("the calls are refused for reasons on the caller's side")
+        score -= 0.3
+    suspect.score = round(min(max(score, 0.0), 0.98), 2)
+    return suspect
+
+
+def _touches(change: ChangeSeen, scene: Scene) -> str | None:
+    service, api, partner = (change.scope.get(name, "") for name in ("service", "api", "partner"))
+    if service and service in scene.services[:2]:
+        return f"the failures begin in {service}"
+    if api and any(api in name for name in scene.apis):
+        return f"it touches {api}, which fails"
+    if partner and partner in scene.partners[:1] and scene.one_partner:
+        return "it concerns the partner that fails"
+    return None
+
+
+def _by_version(service: str, version: str, scene: Scene, suspect: Suspect) -> float:
+    failing = _share(scene.failing, service, version)
+    healthy = _share(scene.healthy, service, version)
+    if failing is None:
+        return 0.0
+    suspect.why.append(f"{failing:.0%} of failing calls pass {service} {version}" + (
+        f", {healthy:.0%} of healthy ones" if healthy is not None else ""))
+    if healthy is not None and healthy > 0.5 and failing - healthy < 0.2:
+        suspect.why_not.append("healthy calls pass the same version")
+        return 0.0 if failing > 0.8 else -0.2
+    return 0.2 if failing >= 0.8 else (-0.4 if failing < 0.2 else 0.0)
+
+
+def _share(spans: SpanTable, service: str, version: str) -> float | None:
+    versions = [v for s, v in zip(spans.service, spans.version, strict=True) if s == service]
+    return sum(v == version for v in versions) / len(versions) if versions else None

@@ -1,0 +1,126 @@
+"""Evidence from durations: which service's own time, or the way to it, makes traces slower than normal.
+
+In: two forests. Out: `Evidence` of kind `time`. The time of a span that its children do not cover is its service's
+own; where the only child runs in another service, that gap is the way to the callee and back, and is charged to the
+callee (a delayed network or a queue in front of it shows there and nowhere else).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from triage.analyse.forest import Forest
+from triage.analyse.ranking_stats import share_at_least, share_at_most
+from triage.analyse.tables import Evidence, Floats
+
+KIND: Final = "time"
+_LEAST_SEEN: Final = 5  # normal samples of a segment below which nothing is said about it
+_LEAST_RISE: Final = 0.3  # a segment that grew by less than this share of its median is as usual
+
+_PRIOR: Final = 10  # weight, in traces, of the system's habits beside a component's own
+
+Segment = tuple[str, str, str]  # component charged, what, below what
+
+
+@dataclass(slots=True)
+class Charge:
+    """Time above normal that one component is charged with, by trace, and where most of it lies (ms)."""
+
+    traces: dict[str, float]
+    worst: tuple[float, Segment, float, float]
+
+
+def time_evidence(incident: Forest, normal: Forest) -> list[Evidence]:
+    """Components whose segments add more to a trace than normal traces vary by."""
+    usual = {key: values for key, values in _samples(normal).items() if len(values) >= _LEAST_SEEN}
+    charges = _charges(incident, usual)
+    habit = _charges(normal, usual)
+    matters = _trace_reach(normal)
+    rarity = _rarity(habit, matters)
+    total = sum(sum(x for x in charge.traces.values() if x > matters) for charge in charges.values())
+    found = []
+    for component, charge in charges.items():
+        slow = [x for x in charge.traces.values() if x > matters]
+        usually = habit[component].traces.values() if component in habit else ()
+        certain = share_at_least(len(slow), len(charge.traces)) - share_at_most(
+            sum(x > matters for x in usually) + _PRIOR * rarity, len(usually) + _PRIOR
+        )
+        if certain > 0:
+            strength = min(1.0, 1.5 * certain) * (sum(slow) / total)
+            found.append(Evidence(component, KIND, strength, _told(component, charge, slow)))
+    return found
+
+
+def _rarity(habit: dict[str, Charge], matters: float) -> float:
+    """How often normal traces lose that much time anywhere: what is expected where little was seen."""
+    losses = [x > matters for charge in habit.values() for x in charge.traces.values()]
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+def _told(component: str, charge: Charge, slow: list[float]) -> str:
+    _, (_, what, below), before, now = charge.worst
+    return (
+        f"{len(slow)} of {len(charge.traces)} traces through {component} lose {np.median(slow):.0f} ms there; "
+        f"most in {what!r} under {below!r}: median {now:.1f} ms, normally {before:.1f} ms"
+    )
+
+
+def segment_of(forest: Forest, row: int) -> Segment:
+    """Which component a span's own time is charged to, and a name for that piece of work."""
+    spans = forest.spans
+    below = forest.children[row]
+    if len(below) == 1 and spans.service[below[0]] != spans.service[row]:
+        return spans.service[below[0]], f"call of {spans.name[below[0]]}", spans.service[row]
+    above = int(forest.parent[row])
+    return spans.service[row], spans.name[row], spans.name[above] if above >= 0 else ""
+
+
+def _samples(forest: Forest) -> dict[Segment, Floats]:
+    samples: dict[Segment, list[float]] = defaultdict(list)
+    for row in range(len(forest.spans)):
+        samples[segment_of(forest, row)].append(forest.self_ns[row] / 1e6)
+    return {key: np.array(values) for key, values in samples.items()}
+
+
+def _charges(forest: Forest, usual: dict[Segment, Floats]) -> dict[str, Charge]:
+    """Per component and trace, the milliseconds above the segment's median, where they exceed its usual reach."""
+    limits = {key: _limits(values) for key, values in usual.items()}
+    charges: dict[str, Charge] = {}
+    excess: dict[Segment, list[float]] = defaultdict(list)
+    for row in range(len(forest.spans)):
+        key = segment_of(forest, row)
+        if key not in limits:
+            continue
+        median, reach = limits[key]
+        value = float(forest.self_ns[row]) / 1e6
+        charge = charges.setdefault(key[0], Charge({}, (-1.0, key, median, value)))
+        over = value - median if value > reach else 0.0
+        trace = forest.spans.trace_id[row]
+        charge.traces[trace] = charge.traces.get(trace, 0.0) + over
+        excess[key].append(value)
+    for key, values in excess.items():
+        median, reach = limits[key]
+        grown = sum(value - median for value in values if value > reach)
+        if grown > charges[key[0]].worst[0]:
+            charges[key[0]].worst = (grown, key, median, float(np.median(values)))
+    return charges
+
+
+def _limits(values: Floats) -> tuple[float, float]:
+    median = float(np.median(values))
+    return median, float(np.quantile(values, 0.95)) + _LEAST_RISE * median
+
+
+def _trace_reach(normal: Forest) -> float:
+    """How much normal traces vary in duration, ms: what a trace must lose for its caller to notice."""
+    roots = [row for row in normal.order if normal.parent[row] < 0]
+    durations = np.array([normal.spans.duration_ns[row] / 1e6 for row in roots])
+    if not len(durations):
+        return 0.0
+    median = float(np.median(durations))
+    deviation = 1.4826 * float(np.median(np.abs(durations - median)))
+    return max(deviation, 0.1 * median)

@@ -1,0 +1,50 @@
+"""Roll-ups in, problems out. Pure; runs in the analysis process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from triage.analyse.problems import ErrorRows, Problem, find_problems
+from triage.analyse.series import SeriesAnomaly
+from triage.analyse.triggers import group_episodes, series_anomalies, series_windows
+
+KNOWN_MINUTES: Final = 60
+"""Minutes of traffic that must be known before silence of the whole platform is news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a judgement needs beside the roll-ups. Minutes are epoch minutes."""
+
+    start: int  # first minute of the roll-ups
+    end: int  # the minute behind the last one
+    judge_from: int
+    first_seen: Mapping[str, int]  # group -> minute
+    ready_from: Mapping[str, int]  # service -> minute from which it is no longer learned
+
+
+def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
+    """The problems whose evidence reaches into the judged minutes."""
+    active = np.unique(calls.column("minute").to_numpy())
+    windows = series_windows(calls, context.start, context.end, max(context.end - context.judge_from, 1))
+    anomalies = [a for a in series_anomalies(windows) if _believable(a, active, context)]
+    episodes = group_episodes(errors, context.first_seen, context.ready_from, context.judge_from, context.end, active)
+    return find_problems(ErrorRows.of(errors), anomalies, episodes, context.start)
+
+
+def _believable(anomaly: SeriesAnomaly, active: npt.NDArray[np.int64], context: Context) -> bool:
+    """Whether a drop is a drop, and not the minute that is still filling or a gap in the data of everyone."""
+    if anomaly.feature != "rate_drop":
+        return True
+    if anomaly.since_minute >= context.end - 1:
+        return False
+    until = anomaly.until_minute if anomaly.until_minute is not None else context.end - 1
+    span = np.arange(anomaly.since_minute, until + 1)
+    seen = np.isin(span, active).mean()
+    return bool(seen > 0.5 or (active < anomaly.since_minute).sum() >= KNOWN_MINUTES)

@@ -1,0 +1,178 @@
+"""One analysis run: read what is new, digest it, judge it, explain it. The only module of this room that talks to the stores.
+
+Steps: 1. digest the touched minutes (and their neighbours, since the two witnesses of a call may lie in two minutes) into roll-ups;
+2. judge the roll-ups from the first touched minute, or from the beginning of the oldest live incident; 3. fetch samples of each
+problem and explain it. The numeric parts run through `compute`, which may be another process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from triage.analyse.abuse import ABUSE_COLUMNS, abnormal_use
+from triage.analyse.changes import ChangeSeen
+from triage.analyse.digest import Chunk, Digest, digest
+from triage.analyse.events import ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
+from triage.analyse.explain import explain
+from triage.analyse.impact import CallRows, measure
+from triage.analyse.judge import Context, judge
+from triage.analyse.memory import Memory
+from triage.analyse.problems import ErrorRows, Problem
+from triage.analyse.samples import fetch_samples
+from triage.calls.join import derive_calls
+from triage.domain.finding import Finding
+from triage.domain.windows import MINUTE_NS, Window
+from triage.ports.records import Condition, RecordStore
+from triage.ports.rollups import CALLS_SCHEMA
+from triage.ports.state import StateStore
+
+LOOKBACK: Final = 24 * 60
+CHUNK: Final = 30  # minutes
+
+
+class Compute(Protocol):
+    """Runs a pure function, here or in another process."""
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The function's result."""
+        ...
+
+
+def here(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Compute in this process."""
+    return function(*arguments)
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run looked at and found. `seconds` is wall time."""
+
+    at_ns: int
+    minutes: int
+    records: int
+    seconds: float
+    findings: list[Finding] = field(default_factory=list)
+    newest_minute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Settings of a run."""
+
+    learning_minutes: int = 10
+    partner_name: Callable[[str], str] = str
+    compute: Compute = here
+
+
+def analyse_minutes(
+    records: RecordStore, state: StateStore, minutes: Iterable[int], now_ns: int, live_since: int | None, settings: RunSettings,
+) -> RunReport:
+    """`minutes`: epoch minutes that something new arrived for; `live_since`: the first minute of the oldest live incident."""
+    began = time.perf_counter()
+    touched = sorted({neighbour for minute in minutes for neighbour in (minute - 1, minute, minute + 1)})
+    report = RunReport(now_ns, len(touched), 0, 0.0)
+    if touched:
+        records.settle_reads()
+        memory = Memory.load(state)
+        for chunk in _chunks(touched):
+            report.records += _digest_chunk(records, memory, chunk, settings.compute)
+        memory.save(state)
+        newest = min(touched[-1] - 1, now_ns // MINUTE_NS + 60)
+        report.newest_minute = newest
+        first = touched[0] if live_since is None else min(touched[0], live_since)
+        report.findings = _judge(records, state, memory, max(first, newest - LOOKBACK), newest + 1, settings)
+    report.seconds = time.perf_counter() - began
+    return report
+
+
+def _chunks(minutes: Sequence[int]) -> Iterable[list[int]]:
+    """Runs of minutes, at most CHUNK long, without large gaps."""
+    chunk: list[int] = []
+    for minute in minutes:
+        if chunk and (minute - chunk[-1] > 1 or len(chunk) >= CHUNK):
+            yield chunk
+            chunk = []
+        chunk.append(minute)
+    if chunk:
+        yield chunk
+
+
+def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], compute: Compute) -> int:
+    """Roll the minutes up anew; reads one minute more on both sides, for witnesses of calls on the border."""
+    window = Window((minutes[0] - 1) * MINUTE_NS, (minutes[-1] + 2) * MINUTE_NS)
+    inner = Window(minutes[0] * MINUTE_NS, (minutes[-1] + 1) * MINUTE_NS)
+    presence_columns = ("service", "version", "time_ns")
+    chunk = Chunk(
+        tuple(minutes), derive_calls(records.scan("calls", window, _CALL_COLUMNS)),
+        records.scan("spans", window, SPAN_COLUMNS, [Condition("status", "=", 2)]),
+        records.scan("logs", window, LOG_COLUMNS, [Condition("severity", ">=", ERROR_SEVERITY)]),
+        pa.concat_tables([records.scan("spans", inner, presence_columns), records.scan("logs", inner, presence_columns)]),
+    )
+    result: Digest = compute(digest, chunk, memory.model, memory.aliases, memory.services())
+    records.replace_rollups("errors", minutes, result.errors)
+    records.replace_rollups("calls", minutes, result.calls)
+    memory.learn(result)
+    return result.records + len(chunk.presence)
+
+
+_CALL_COLUMNS: Final = (
+    "witness_id", "witness", "time_ns", "duration_ns", "partner", "method", "route", "status", "outcome", "codes", "message",
+    "trace_id", "gateway_request_id", "service", "flag", "bytes_in", "bytes_out", "instance",
+)
+
+
+def _judge(
+    records: RecordStore, state: StateStore, memory: Memory, judge_from: int, end: int, settings: RunSettings,
+) -> list[Finding]:
+    start = judge_from - LOOKBACK
+    window = Window(start * MINUTE_NS, end * MINUTE_NS)
+    calls, errors = records.rollups("calls", window), records.rollups("errors", window)
+    if not len(calls) and not len(errors):
+        return []
+    start = min(int(np.min(t.column("minute").to_numpy())) for t in (calls, errors) if len(t))
+    context = Context(start, end, max(judge_from, start), memory.first_seen(), memory.ready_from(settings.learning_minutes))
+    problems: list[Problem] = settings.compute(judge, calls, errors, context)
+    rows, call_rows = ErrorRows.of(errors), CallRows.of(calls)
+    changes = _changes(state, memory, start)
+    findings = [
+        _explained(records, problem, rows, call_rows, changes, memory, settings) for problem in problems
+    ]
+    recent = Window(max(judge_from, end - 60) * MINUTE_NS, end * MINUTE_NS)
+    used = records.scan("calls", recent, ABUSE_COLUMNS)
+    return findings + list(settings.compute(abnormal_use, used, _names(calls, settings.partner_name)))
+
+
+def _names(calls: pa.Table, partner_name: Callable[[str], str]) -> dict[str, str]:
+    partners = calls.column("partner").unique().to_pylist() if calls.schema == CALLS_SCHEMA else []
+    return {partner: partner_name(partner) for partner in partners}
+
+
+def _explained(
+    records: RecordStore, problem: Problem, rows: ErrorRows, calls: CallRows, changes: Sequence[ChangeSeen], memory: Memory,
+    settings: RunSettings,
+) -> Finding:
+    last = int(max(calls.minute.max(initial=0), rows.minute.max(initial=0)))
+    problem.until = min(problem.until, last)
+    impact = measure(problem, rows, calls, settings.partner_name)
+    samples = fetch_samples(records, problem, impact)
+    titles: Mapping[str, str] = {group: memory.title(group) for group in problem.groups}
+    finding: Finding = settings.compute(explain, problem, impact, samples, changes, titles, memory.services())
+    return finding
+
+
+def _changes(state: StateStore, memory: Memory, start: int) -> list[ChangeSeen]:
+    """Reported changes and new versions seen in spans; a version that was also reported counts once."""
+    page = state.select("change", limit=200)
+    told = [
+        ChangeSeen(doc.body["kind"], doc.body.get("version") or "", doc.body["at_ns"],
+                   {k: v for k, v in (doc.body.get("scope") or {}).items() if v})
+        for doc in page.items if doc.body["at_ns"] >= start * MINUTE_NS
+    ]
+    known = {(c.scope.get("service"), c.version) for c in told}
+    return told + [c for c in memory.new_versions(start) if (c.scope.get("service"), c.version) not in known]

@@ -1,0 +1,118 @@
+"""Samples of a problem: traces that fail and traces that do not, from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from triage.analyse.compare import Attributes
+from triage.analyse.explain import Samples
+from triage.analyse.impact import ImpactOf
+from triage.analyse.problems import Problem
+from triage.analyse.tables import LogTable, SpanTable
+from triage.domain.windows import MINUTE_NS, Window
+from triage.ports.records import Condition, RecordStore
+
+MOST_TRACES: Final = 80
+MOST_CALLS: Final = 400
+_BEFORE: Final = 30  # minutes of healthy calls before the problem
+_CALL_ATTRIBUTES: Final = {
+    "partner": "partner", "route": "http.route", "method": "http.request.method", "instance": "gateway instance",
+    "environment": "deployment.environment.name", "service": "upstream service",
+}
+
+
+def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> Samples:
+    """At most MOST_TRACES traces of each kind, of the same APIs where possible."""
+    during = Window(problem.since * MINUTE_NS, (problem.until + 1) * MINUTE_NS)
+    around = Window((problem.since - _BEFORE) * MINUTE_NS, during.end_ns)
+    routes = tuple(api.route for api in impact.apis)
+    failing_calls = _failing_calls(records, problem, impact, during, routes)
+    healthy_window = Window(around.start_ns, during.start_ns) if problem.kind == "latency" else around
+    healthy_calls = records.search("calls", [Condition("outcome", "in", ("ok", "unknown")), *_in("route", routes)],
+                                   healthy_window, MOST_CALLS).rows
+    failing_ids = list(dict.fromkeys([*impact.traces[:MOST_TRACES], *_ids(failing_calls)]))[:MOST_TRACES]
+    healthy_ids = [t for t in _ids(healthy_calls) if t not in set(failing_ids)][:MOST_TRACES]
+    failing, healthy = records.by_trace("spans", failing_ids), records.by_trace("spans", healthy_ids)
+    return Samples(
+        failing=span_table(failing), healthy=span_table(healthy),
+        logs_failing=log_table(records.by_trace("logs", failing_ids)),
+        logs_healthy=log_table(records.by_trace("logs", healthy_ids)),
+        calls_failing=_attributes(failing_calls, failing), calls_healthy=_attributes(healthy_calls, healthy),
+        customers=_customers(records, impact, during, routes),
+    )
+
+
+def _failing_calls(
+    records: RecordStore, problem: Problem, impact: ImpactOf, during: Window, routes: tuple[str, ...],
+) -> pa.Table:
+    where = [*_in("route", routes), *_in("partner", tuple(p.id for p in impact.partners))]
+    if problem.kind == "errors":
+        where.append(Condition("outcome", "in", tuple(impact.outcomes) or ("bank_error",)))
+    rows = records.search("calls", where, during, MOST_CALLS).rows
+    if problem.kind == "latency" and len(rows):
+        slow = rows.column("duration_ns").to_numpy() >= np.median(rows.column("duration_ns").to_numpy())
+        rows = rows.filter(pa.array(slow))
+    return rows
+
+
+def _customers(records: RecordStore, impact: ImpactOf, during: Window, routes: tuple[str, ...]) -> int:
+    """Distinct customers among the failing calls."""
+    if not impact.failed:
+        return 0
+    where = [Condition("outcome", "in", tuple(impact.outcomes)), *_in("route", routes),
+             *_in("partner", tuple(p.id for p in impact.partners))]
+    column = records.scan("calls", during, ["customer"], where).column("customer").unique()
+    return sum(1 for value in column.to_pylist() if value)
+
+
+def _in(column: str, values: tuple[str, ...]) -> list[Condition]:
+    return [Condition(column, "in", values)] if values else []
+
+
+def _ids(calls: pa.Table) -> list[str]:
+    return [trace_id for trace_id in dict.fromkeys(calls.column("trace_id").to_pylist()) if trace_id]
+
+
+def _attributes(calls: pa.Table, spans: pa.Table) -> list[Attributes]:
+    """Each call as attributes: its own, and the version and instance of every service in its trace."""
+    of_trace: dict[str, Attributes] = {}
+    names = ("trace_id", "service", "version", "instance")
+    for trace_id, service, version, instance in zip(*(spans.column(n).to_pylist() for n in names), strict=True):
+        attributes = of_trace.setdefault(trace_id, {})
+        if version:
+            attributes[f"{service} service.version"] = version
+        if instance:
+            attributes[f"{service} service.instance.id"] = instance
+    rows: list[dict[str, Any]] = calls.to_pylist()
+    return [
+        {name: str(row[column]) for column, name in _CALL_ATTRIBUTES.items() if row[column]} | of_trace.get(row["trace_id"], {})
+        for row in rows
+    ]
+
+
+def span_table(spans: pa.Table) -> SpanTable:
+    """Spans as the ranking wants them."""
+    def texts(name: str) -> list[str]:
+        found: list[str] = spans.column(name).to_pylist()
+        return found
+
+    status = spans.column("status").to_numpy()
+    return SpanTable(
+        trace_id=texts("trace_id"), span_id=texts("span_id"), parent_id=texts("parent_id"), service=texts("service"),
+        name=texts("name"), kind=spans.column("kind").to_numpy(), start_ns=spans.column("time_ns").to_numpy(),
+        duration_ns=spans.column("duration_ns").to_numpy(),
+        error=(status == 2) | (spans.column("http_status").to_numpy() >= 500), version=texts("version"), instance=texts("instance"),
+    )
+
+
+def log_table(logs: pa.Table) -> LogTable:
+    """Logs as the ranking wants them."""
+    columns: Iterable[Any] = (logs.column(n).to_pylist() for n in ("trace_id", "span_id", "service", "body"))
+    trace_id, span_id, service, body = columns
+    return LogTable(
+        trace_id, span_id, service, body, logs.column("severity").to_numpy(), logs.column("time_ns").to_numpy(),
+    )

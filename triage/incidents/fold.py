@@ -1,0 +1,164 @@
+"""Findings and the incidents that are there -> what changes: opened, updated, escalated, reopened, resolved.
+
+An incident takes a finding that shares an error group with it, or has the same key, and is near it in time. What ended more than an
+hour before it was found opens as resolved and tells nobody. An incident resolves by itself after a quiet time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from triage.domain.finding import Finding
+from triage.domain.incident import SEVERITIES, Incident, Notice, NoticeType, TimelineEntry
+from triage.domain.windows import HOUR_NS, MINUTE_NS, rfc3339
+from triage.errors import Conflict
+from triage.incidents import documents
+from triage.ports.state import StateStore
+
+ANALYSIS: Final = "analysis"
+REGRESSION_NS: Final = 6 * HOUR_NS
+"""A problem that comes back within this time after its incident was resolved reopens it, as a regression."""
+BACKFILL_NS: Final = HOUR_NS
+_RECENT: Final = 200
+_MOST_TIMELINE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FoldSettings:
+    """How long is quiet, minutes."""
+
+    resolve_minutes: int = 30
+
+
+def fold_findings(findings: Iterable[Finding], state: StateStore, now_ns: int, settings: FoldSettings) -> list[Incident]:
+    """Apply one run's findings. Returns the incidents that changed. A document that a person changed meanwhile is taken up by
+    the next run."""
+    changed: list[Incident] = []
+    live = list(documents.live(state))
+    resolved = documents.recent(state, _RECENT)
+    touched: set[str] = set()
+    for finding in findings:
+        home = _home(finding, live, touched) or _home(finding, resolved, touched, REGRESSION_NS)
+        incident = _open(finding, state, now_ns, settings, resolved) if home is None else _update(home, finding, now_ns, settings)
+        touched.add(incident.id)
+        changed += _write(state, incident)
+    for incident in live:
+        if incident.id not in touched and (quiet := _quieted(incident, now_ns, settings)) is not None:
+            changed += _write(state, quiet)
+    return changed
+
+
+def _write(state: StateStore, incident: Incident) -> list[Incident]:
+    try:
+        return [documents.write(state, incident)]
+    except Conflict:
+        return []
+
+
+def _home(finding: Finding, incidents: Iterable[Incident], taken: set[str], within_ns: int = HOUR_NS) -> Incident | None:
+    for incident in incidents:
+        if incident.id in taken or incident.merged_into or incident.kind != finding.kind:
+            continue
+        near = finding.since_ns <= incident.last_seen_ns + within_ns and finding.until_ns >= incident.first_seen_ns - within_ns
+        if near and (incident.key == finding.key or (set(incident.groups) & set(finding.groups))):
+            return incident
+    return None
+
+
+def _open(
+    finding: Finding, state: StateStore, now_ns: int, settings: FoldSettings, resolved: Iterable[Incident],
+) -> Incident:
+    over = now_ns - finding.until_ns > settings.resolve_minutes * MINUTE_NS
+    back_filled = now_ns - finding.until_ns > BACKFILL_NS
+    incident = _filled(Incident(
+        id=f"INC-{documents.next_number(state)}", key=finding.key, title=finding.title, state="open", severity=finding.severity,
+        kind=finding.kind, whose_side=finding.whose_side, summary=finding.summary, scope=finding.scope,
+        first_seen_ns=finding.since_ns, last_seen_ns=finding.until_ns, opened_ns=now_ns, restricted=finding.restricted,
+        similar=[i.id for i in resolved if set(i.groups) & set(finding.groups)][:5],
+    ), finding)
+    incident.timeline.append(TimelineEntry(finding.since_ns, ANALYSIS, "first_failure", "the first failure that belongs to it"))
+    incident.timeline.append(TimelineEntry(now_ns, ANALYSIS, "opened", _why(finding)))
+    if back_filled:
+        incident.state, incident.backfilled, incident.resolved_ns = "resolved", True, finding.until_ns
+        incident.timeline.append(TimelineEntry(
+            now_ns, ANALYSIS, "resolved", f"it had ended at {rfc3339(finding.until_ns)}, over 1 h before it was found; nobody was told"))
+        return incident
+    _tell(incident, "incident.opened", now_ns, _why(finding))
+    if over:
+        _resolve(incident, now_ns, settings)
+    return incident
+
+
+def _update(incident: Incident, finding: Finding, now_ns: int, settings: FoldSettings) -> Incident:
+    new = _filled(replace(
+        incident, timeline=list(incident.timeline), notices=list(incident.notices), title=finding.title,
+        summary=finding.summary, scope=finding.scope, whose_side=finding.whose_side,
+        first_seen_ns=min(incident.first_seen_ns, finding.since_ns), last_seen_ns=max(incident.last_seen_ns, finding.until_ns),
+        groups=list(dict.fromkeys([*finding.groups, *incident.groups])),
+    ), finding)
+    if incident.state == "resolved":
+        return _regress(new, incident, finding, now_ns, settings)
+    if SEVERITIES.index(finding.severity) < SEVERITIES.index(incident.severity):
+        new.severity = finding.severity
+        reason = f"severity raised from {incident.severity} to {finding.severity}: {finding.scope}"
+        new.timeline.append(TimelineEntry(now_ns, ANALYSIS, "escalated", reason))
+        _tell(new, "incident.escalated", now_ns, reason)
+    if new.state == "snoozed" and now_ns >= new.snoozed_until_ns:
+        new.state = "open"
+        new.timeline.append(TimelineEntry(now_ns, ANALYSIS, "unsnoozed", "its time is over and calls still fail"))
+        _tell(new, "incident.reopened", now_ns, "snooze is over and calls still fail")
+    return _quieted(new, now_ns, settings) or new
+
+
+def _regress(new: Incident, old: Incident, finding: Finding, now_ns: int, settings: FoldSettings) -> Incident:
+    """Failures after the resolution reopen the incident; failures before it only complete its picture."""
+    if finding.until_ns <= max(old.resolved_ns, old.last_seen_ns) or now_ns - finding.until_ns > settings.resolve_minutes * MINUTE_NS:
+        return new
+    new.state, new.severity, new.resolved_ns = "open", finding.severity, 0
+    reason = f"regression: failures again after it was resolved at {rfc3339(old.resolved_ns)}"
+    new.timeline.append(TimelineEntry(now_ns, ANALYSIS, "reopened", reason))
+    _tell(new, "incident.reopened", now_ns, reason)
+    return new
+
+
+def _quieted(incident: Incident, now_ns: int, settings: FoldSettings) -> Incident | None:
+    """The incident resolved, when its quiet time is over; else None."""
+    if now_ns - incident.last_seen_ns <= settings.resolve_minutes * MINUTE_NS or not incident.is_live():
+        return None
+    new = replace(incident, timeline=list(incident.timeline), notices=list(incident.notices))
+    _resolve(new, now_ns, settings)
+    return new
+
+
+def _resolve(incident: Incident, now_ns: int, settings: FoldSettings) -> None:
+    reason = f"no failure for {settings.resolve_minutes} min; the last one was at {rfc3339(incident.last_seen_ns)}"
+    incident.state, incident.resolved_ns = "resolved", now_ns
+    incident.timeline.append(TimelineEntry(now_ns, ANALYSIS, "resolved", reason))
+    _tell(incident, "incident.resolved", now_ns, reason)
+
+
+def _filled(incident: Incident, finding: Finding) -> Incident:
+    """The finding's numbers and lists; it was measured over the whole time of the incident."""
+    for name in ("partners", "apis", "services", "instances", "suspects", "comparison", "series", "trace_ids"):
+        setattr(incident, name, getattr(finding, name) or getattr(incident, name))
+    if not incident.groups:
+        incident.groups = list(finding.groups)
+    incident.failed_calls, incident.total_calls = finding.failed_calls, finding.total_calls
+    incident.customers = finding.customers
+    del incident.timeline[_MOST_TIMELINE:]
+    return incident
+
+
+def _why(finding: Finding) -> str:
+    words = {
+        "new_group": "an error that was never seen before", "growing_group": "an error far more frequent than usual",
+        "series_anomaly": "a series left its usual range", "abnormal_use": "abnormal use by a partner",
+        "regressed_group": "an error that came back", "endpoint_down": "an endpoint does not answer",
+    }
+    return "; ".join(words[kind] for kind in finding.kinds)
+
+
+def _tell(incident: Incident, type_: NoticeType, now_ns: int, reason: str) -> None:
+    incident.notices.append(Notice(f"{incident.id}-{len(incident.notices) + 1}", type_, now_ns, reason))
