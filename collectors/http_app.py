@@ -20,6 +20,7 @@ from collectors.gateways import KINDS
 from collectors.intake import Encoding, Intake
 from collectors.limits import Limits, decompress, too_large
 from collectors.otlp_answers import CONTENT_TYPE, export_body, logs_response, metrics_response, status_body, traces_response
+from triage.ports.records import Appended
 from triage.errors import BadInput, StoreError, StoreUnavailable, TooLarge
 
 Scope = MutableMapping[str, Any]
@@ -30,6 +31,14 @@ Authorise = Callable[[str], str | None]
 
 # gRPC code by HTTP status, for the `code` of google.rpc.Status
 _RPC_CODE: Final = {400: 3, 401: 16, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 500: 13, 503: 14}
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The door for commands of this machine, which hand over records that they have decoded and masked themselves."""
+
+    authorise: Authorise
+    append: Callable[[bytes], Appended]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +55,8 @@ class Answer:
 class FrontDoor:
     """ASGI application. `authorise` is asked before a body is read."""
 
-    def __init__(self, intake: Intake, limits: Limits, authorise: Authorise, workers: int = 32) -> None:
-        self._intake, self._limits, self._authorise = intake, limits, authorise
+    def __init__(self, intake: Intake, limits: Limits, authorise: Authorise, local: Local, workers: int = 32) -> None:
+        self._intake, self._limits, self._authorise, self._local = intake, limits, authorise, local
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="intake")
         self._waiting_requests = 0
         self._waiting_bytes = 0
@@ -74,7 +83,7 @@ class FrontDoor:
         if path == "/healthz":
             return Answer(200, b'{"status":"ok"}')
         signal, kind = _target(path)
-        encoding: Encoding = "json" if signal == "gateway" or "json" in headers.get("content-type", "") else "protobuf"
+        encoding: Encoding = "json" if signal in ("gateway", "local") or "json" in headers.get("content-type", "") else "protobuf"
         refusal = self._refuse(method, signal, kind, headers)
         if refusal:
             return self._error(*refusal, encoding)
@@ -112,9 +121,9 @@ class FrontDoor:
         if signal == "gateway" and kind != "auto" and kind not in KINDS:
             return 404, f"the gateway kind {kind!r} is not known; known are {', '.join(sorted(KINDS))} and auto"
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if signal != "gateway" and content_type not in ("application/x-protobuf", "application/json"):
+        if signal not in ("gateway", "local") and content_type not in ("application/x-protobuf", "application/json"):
             return 415, f"Content-Type {content_type!r} is not supported; send application/x-protobuf or application/json"
-        reason = self._authorise(headers.get("authorization", ""))
+        reason = (self._local.authorise if signal == "local" else self._authorise)(headers.get("authorization", ""))
         return (401, reason) if reason else None
 
     async def _read(self, headers: dict[str, str], receive: Receive) -> bytes:
@@ -155,6 +164,9 @@ class FrontDoor:
             return Answer(200, export_body(logs_response(self._intake.logs(body, encoding)), encoding), CONTENT_TYPE[encoding])
         if signal == "metrics":
             return Answer(200, export_body(metrics_response(count_points(body, encoding)), encoding), CONTENT_TYPE[encoding])
+        if signal == "local":
+            appended = self._local.append(body)
+            return Answer(200, orjson.dumps({"kept": appended.kept, "duplicate": appended.duplicate}))
         outcome = self._intake.gateway(kind, body)
         return Answer(200, orjson.dumps({
             "accepted": outcome.accepted(), "duplicate": sum(outcome.duplicate.values()),
@@ -174,6 +186,8 @@ class FrontDoor:
 def _target(path: str) -> tuple[str, str]:
     if path in ("/v1/traces", "/v1/logs", "/v1/metrics"):
         return path.removeprefix("/v1/"), ""
+    if path == "/local/append":
+        return "local", ""
     if path.startswith("/gateway/") and path.count("/") == 2:
         return "gateway", path.removeprefix("/gateway/").lower()
     return "", ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -42,6 +42,25 @@ class Counters:
     newest_ns: int = 0
 
 
+@dataclass(slots=True)
+class RefusedIds:
+    """The trace IDs of records that were refused lately, so that a look-up can say so. Bounded."""
+
+    most: int = 100_000
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def note(self, trace_id: str, reason: str) -> None:
+        """Remember one; the oldest is forgotten beyond the bound."""
+        if trace_id:
+            self.reasons[trace_id] = reason
+            if len(self.reasons) > self.most:
+                self.reasons.pop(next(iter(self.reasons)), None)
+
+    def get(self, trace_id: str) -> str | None:
+        """The reason, where it is known."""
+        return self.reasons.get(trace_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one request."""
@@ -65,29 +84,39 @@ class Intake:
     naming: Naming = field(default_factory=Naming)
     routes: RouteCatalogue = field(default_factory=RouteCatalogue)
     counters: Counters = field(default_factory=Counters)
+    refused: RefusedIds = field(default_factory=RefusedIds)
 
     def traces(self, body: bytes, encoding: Encoding) -> Outcome:
         """An ExportTraceServiceRequest."""
-        records = Records()
-        (decode_traces if encoding == "protobuf" else decode_traces_json)(body, records, SpanSink(self.naming, self.routes))
-        return self.take(records, "otlp")
+        return self.take(self.decode("traces", encoding, body), "otlp")
 
     def logs(self, body: bytes, encoding: Encoding) -> Outcome:
         """An ExportLogsServiceRequest."""
-        records = Records()
-        (decode_logs if encoding == "protobuf" else decode_logs_json)(body, records, LogSink())
-        return self.take(records, "otlp")
+        return self.take(self.decode("logs", encoding, body), "otlp")
 
-    def gateway(self, kind: str, body: bytes | Iterable[bytes]) -> Outcome:
+    def gateway(self, kind: str, body: bytes) -> Outcome:
         """Access-log entries of a gateway."""
+        return self.take(self.decode("gateway", "json", body, gateway=kind), kind)
+
+    def decode(
+        self, kind: str, encoding: Encoding, body: bytes, *, gateway: str = "", log_sink: LogSink | None = None,
+        seen: dict[bytes, int] | None = None,
+    ) -> Records:
+        """A body as Records. `log_sink` and `seen` carry the ordinals of identical records on through the pieces of one file.
+        Raises BadInput when nothing of it can be read."""
         records = Records()
-        read_lines(kind, body, records, routes=self.routes)
-        return self.take(records, kind)
+        if kind == "traces":
+            (decode_traces if encoding == "protobuf" else decode_traces_json)(body, records, SpanSink(self.naming, self.routes))
+        elif kind == "logs":
+            (decode_logs if encoding == "protobuf" else decode_logs_json)(body, records, log_sink or LogSink())
+        else:
+            read_lines(gateway, body, records, routes=self.routes, seen=seen)
+        return records
 
     def take(self, records: Records, source: str) -> Outcome:
         """Keep decoded records. Raises StoreUnavailable; then nothing was acknowledged."""
         now = self.clock()
-        refuse_times(records, now - self.retention_days * DAY_NS, now + HOUR_NS)
+        refuse_times(records, now - self.retention_days * DAY_NS, now + HOUR_NS, self.refused)
         if any(records.size(signal) for signal in SIGNALS):
             appended, masked = self.keep(records)
         else:
@@ -110,7 +139,7 @@ class Intake:
                     counters.newest_ns = max(counters.newest_ns, max(times))
 
 
-def refuse_times(records: Records, low_ns: int, high_ns: int) -> None:
+def refuse_times(records: Records, low_ns: int, high_ns: int, refused: RefusedIds) -> None:
     """Reject the records whose own time lies outside [low, high], and leave the others in place."""
     for signal in SIGNALS:
         columns: dict[str, list[Any]] = getattr(records, signal)
@@ -118,8 +147,10 @@ def refuse_times(records: Records, low_ns: int, high_ns: int) -> None:
         if not times or (min(times) >= low_ns and max(times) <= high_ns):
             continue
         good = [low_ns <= time <= high_ns for time in times]
-        for time, ok in zip(times, good, strict=True):
+        for row, (time, ok) in enumerate(zip(times, good, strict=True)):
             if not ok:
-                records.reject(signal, TOO_OLD if time < low_ns else TOO_NEW)
+                reason = TOO_OLD if time < low_ns else TOO_NEW
+                records.reject(signal, reason)
+                refused.note(columns["trace_id"][row], reason)
         for name, values in columns.items():
             columns[name] = [value for value, ok in zip(values, good, strict=True) if ok]

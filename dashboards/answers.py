@@ -26,7 +26,7 @@ class Wish:
     money: bool = False
 
 
-_WISHES: Final[tuple[tuple[tuple[str, ...], Wish, Wish]], ...] = (  # route words, changing request, reading request
+_WISHES: Final[tuple[tuple[tuple[str, ...], Wish, Wish], ...]] = (  # route words, changing request, reading request
     (("consent",), Wish("give an app permission to use the account", "permission for the app"),
      Wish("check a permission that was given to an app", "permission for the app")),
     (("payment", "transfer"), Wish("make a payment", "payment", money=True),

@@ -8,9 +8,10 @@ from typing import TypeVar
 from triage.errors import StoreUnavailable
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
-def attempt(read: Callable[[], T], instead: T) -> tuple[T, str]:
+def attempt(read: Callable[[], T], instead: D) -> tuple[T | D, str]:
     """What was read, or `instead` and the reason why it could not be read."""
     try:
         return read(), ""

@@ -105,8 +105,8 @@ def _call_row(row: Row, partner_name: str, incident: Incident | None) -> CallRow
 def call_json(row: CallRow) -> dict[str, Any]:
     """A call in the JSON of lookups, traces and `/api/v1/calls`."""
     return {
-        "call_id": row.call_id, "at": rfc3339(row.time_ns), "partner": {"id": row.partner, "name": row.partner_name},
-        "api": {"method": row.method, "route": row.route}, "status": row.status, "outcome": row.outcome,
+        "call_id": row.call_id, "at": rfc3339(row.time_ns), "partner": row.partner, "partner_name": row.partner_name,
+        "api": f"{row.method} {row.route}", "status": row.status, "outcome": row.outcome,
         "duration_ms": round(row.duration_ns / 1e6, 3), "trace_id": row.trace_id or None,
         "incident_id": row.incident_id or None, "service": row.service or None, "codes": row.codes.split(),
         "source": row.source,

@@ -14,9 +14,9 @@ from flask import current_app, g, request, session
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 
 from dashboards.parts import Parts
+from triage.accounts import permissions
 from triage.accounts.accounts import Principal
 from triage.accounts.permissions import PERMISSIONS, Permission
-from triage.accounts import permissions
 from triage.domain.windows import MINUTE_NS
 
 P = ParamSpec("P")

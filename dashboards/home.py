@@ -35,7 +35,7 @@ def search() -> Response:
     if match and gate.parts().state.get("incident", f"INC-{match.group(1)}"):
         return redirect(f"/incidents/INC-{match.group(1)}")
     word = text.lower()
-    if word and not any(char.isdigit() for char in word) or " /" in text or text.startswith("/"):
+    if (word and not any(char.isdigit() for char in word)) or " /" in text or text.startswith("/"):
         health = health_cache().day()
         for partner in health.partners:
             if word in (partner.lower(), gate.parts().partner_name(partner).lower()):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, request
@@ -53,15 +54,13 @@ def show(incident_id: str) -> str:
 def actions(incident_id: str) -> Response:
     """An action from a form; then back to the page that it came from."""
     before = get_incident(gate.parts(), incident_id)
-    sent = {**request.form.to_dict(), "groups": request.form.getlist("groups")}
+    action = request.form.get("action", "")
+    sent: dict[str, Any] = {**request.form.to_dict(), "groups": request.form.getlist("groups")}
     after = act(incident_id, sent, version_needed=False)
-    tell(f"{incident_id} {_DONE[sent['action']]}." + _into(sent, after), _undo(before, sent["action"]))
+    into = f" It is part of {after.merged_into} now." if action == "merge" and after.merged_into else ""
+    tell(f"{incident_id} {_DONE[action]}.{into}", _undo(before, action))
     target = request.form.get("back", "")
     return redirect(target if target.startswith("/incidents") else f"/incidents/{incident_id}", 303)
-
-
-def _into(sent: dict[str, object], after: Incident) -> str:
-    return f" It is part of {after.merged_into} now." if sent["action"] == "merge" and after.merged_into else ""
 
 
 def _undo(before: Incident, action: str) -> Undo | None:
@@ -73,7 +72,7 @@ def _undo(before: Incident, action: str) -> Undo | None:
     return None
 
 
-def where_of(arguments: dict[str, str]) -> tuple[Where, int]:
+def where_of(arguments: Mapping[str, str]) -> tuple[Where, int]:
     """Query parameters of list and API -> tags to select by, and the time to begin at. Raises BadInput."""
     where: Where = []
     state = arguments.get("state", "")
@@ -95,8 +94,8 @@ def incidents_page(parts: Parts) -> IncidentsPage:
     state = arguments.get("state", LIVE)
     where, _ = where_of({**arguments, "state": "" if state == "all" else state, "since": ""})
     found = select_incidents(parts, where, limit=PAGE, cursor=arguments.get("cursor"))
-    counts = {name: count_incidents(parts, [(f"state:{name}",)]) for name in STATES}
-    kept = {name: arguments[name] for name in _FILTERS if name in arguments}
+    counts: dict[str, int] = {name: count_incidents(parts, [(f"state:{name}",)]) for name in STATES}
+    kept: dict[str, str] = {name: arguments[name] for name in _FILTERS if name in arguments}
     following = f"/incidents?{urlencode({**kept, 'state': state, 'cursor': found.next})}" if found.next else ""
     now = parts.clock()
     run, trouble = _last_run(parts, now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.svg import Curve, Spark
+from triage.accounts.accounts import Token, User
 from triage.domain.incident import Incident
 
 
@@ -403,6 +404,7 @@ class ReceiversPage:
     formats: tuple[str, ...]
     severities: tuple[str, ...]
     can_manage: bool
+    can_deliver: bool
     secret: str
     secret_of: str
     fault: str
@@ -424,8 +426,9 @@ class SilencesPage:
 class UsersPage:
     """People who can sign in."""
 
-    users: tuple[Any, ...]
+    users: tuple[User, ...]
     roles: tuple[str, ...]
+    me: str
     fault: str
     now_ns: int
 
@@ -434,7 +437,7 @@ class UsersPage:
 class TokensPage:
     """Credentials of scripts and collectors."""
 
-    tokens: tuple[Any, ...]
+    tokens: tuple[Token, ...]
     roles: tuple[str, ...]
     secret: str
     secret_of: str

@@ -160,7 +160,7 @@ def _at(cells: list[tuple[int, int]], part: float) -> int:
 
 def bucket_ns(bucket: int) -> int:
     """The middle of a duration bucket in ns; buckets are of microseconds."""
-    return round(GROWTH ** (bucket + 0.5) * 1000)
+    return round(float(GROWTH ** (bucket + 0.5)) * 1000)
 
 
 def top_pairs(parts: Parts, column: str, value: str, now_ns: int) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
@@ -101,7 +101,7 @@ def filter_of(sent: Any) -> Filter:
 
 
 def select_deliveries(
-    parts: Parts, where: list[tuple[str, ...]], *, limit: int, cursor: str | None = None,
+    parts: Parts, where: Sequence[Sequence[str]], *, limit: int, cursor: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Deliveries as JSON, newest first, and the cursor of the next page."""
     page = parts.state.select("delivery", where, limit=limit, cursor=cursor)

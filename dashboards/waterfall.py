@@ -108,7 +108,7 @@ class _Tree:
 
 def failed(span: Row) -> bool:
     """Whether a span says that it failed: by its status, or as HTTP does by 5xx."""
-    return span["status"] == 2 or span["http_status"] >= 500
+    return bool(span["status"] == 2 or span["http_status"] >= 500)
 
 
 def own_time(span: Row, children: Sequence[Row]) -> list[tuple[int, int]]:

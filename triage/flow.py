@@ -13,9 +13,8 @@ from triage.domain.windows import MINUTE_NS
 from triage.incidents import documents
 from triage.incidents.fold import FoldSettings, fold_findings
 from triage.mask.masker import Masker
-from triage.notify.delivery import deliver_due
+from triage.notify.delivery import Courier, DeliveryRun
 from triage.notify.outbox import plan_deliveries
-from triage.ports.notifier import Notifier
 from triage.ports.records import Appended, RecordStore
 from triage.ports.state import StateStore
 
@@ -39,7 +38,7 @@ def analyse_once(
     return report
 
 
-def notify_once(state: StateStore, notifier: Notifier, base_url: str, now_ns: int) -> int:
-    """Hand unsent notices to the receivers that want them, and make every delivery that is due. Returns how many were made."""
+def notify_once(state: StateStore, courier: Courier, now_ns: int) -> DeliveryRun:
+    """Hand unsent notices to the receivers that want them, and make every delivery that is due."""
     plan_deliveries(state, now_ns)
-    return deliver_due(state, notifier, now_ns)
+    return courier.deliver_due()

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.corpus.stack_traces import TRACES
+from corpus.stack_traces import TRACES
 from triage.analyse.fingerprint import ErrorEvent
 
 Make = Callable[[random.Random], ErrorEvent]
@@ -157,6 +157,26 @@ _SAID: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     )),
     ("chinese account frozen", "core-adapter", ("账户{n}已被冻结，无法付款", "账户{n}已被冻结，无法付款，流水号{hex}")),
     ("duplicate payment", "payment-initiation", ("Duplicate payment {uuid} ignored, idempotency key {hex} seen {ms} ms ago",)),
+    ("payment rejected by core", "payment-initiation", (
+        "Payment {uuid} rejected by core: account {iban} blocked for debits",
+        "Core rejected payment {uuid}, account {iban} is blocked for debits",
+        "Core declined payment {uuid}: account {iban} does not accept debits",  # said quite differently: hard
+    )),
+    ("payment rejected, no funds", "payment-initiation", ("Payment {uuid} rejected by core: account {iban} has insufficient funds",)),
+    ("consent revoked by customer", "consent-store", ("Consent {uuid} was revoked by customer {user}",)),
+    ("consent revoked by partner", "consent-store", ("Consent {uuid} was revoked by partner {user}",)),
+    ("scheme FPS down", "payment-router", ("Scheme FPS unavailable, payment {uuid} parked",)),
+    ("scheme CHAPS down", "payment-router", ("Scheme CHAPS unavailable, payment {uuid} parked",)),
+    ("scheme SEPA down", "payment-router", ("Scheme SEPA unavailable, payment {uuid} parked",)),
+    ("cache read", "consent-store", (
+        "Cache read of key consent:{uuid} failed: NOAUTH",
+        "Could not read key consent:{uuid} from cache: NOAUTH",
+    )),
+    ("cache write", "consent-store", ("Cache write of key consent:{uuid} failed: NOAUTH",)),
+    ("queue lag", "event-notifier", (
+        "Queue notifications is {n} messages behind, oldest {ms} ms",
+        "Queue 'notifications' lags {n} messages behind (oldest {ms} ms)",
+    )),
     ("fx rate stale", "fx-rates", ("Rate {ccy}/{ccy} is stale: last update {n} s ago",)),
 )  # fmt: skip
 

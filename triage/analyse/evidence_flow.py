@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from triage.analyse.forest import Forest
 from triage.analyse.log_shape import alike, says_error
-from triage.analyse.ranking_stats import share_at_least, share_at_most
+from triage.analyse.ranking_stats import emphasised, share_at_least, share_at_most
 from triage.analyse.tables import ERROR, Evidence, LogTable, Template
 
 KIND: Final = "flow"
 _KNOWN: Final = 0.6  # words shared with an error of normal times that make an error an old acquaintance
 _KNOWN_WORTH: Final = 0.3
+_PRIOR: Final = 10  # weight, in traces, of never having seen an error in any visit of normal times
 _EXPLAINED: Final = 0.8  # how much of a deviation is forgiven when a service below deviates too
 
 Operation = tuple[str, str]  # service, name of the span that the visit began with
@@ -113,7 +114,7 @@ def flow_evidence(incident: Forest, now: Visits, before: Visits) -> list[Evidenc
         service = deviation.operation[0]
         if service not in best or strength > best[service].strength:
             best[service] = Evidence(service, KIND, strength, deviation.told)
-    return list(best.values())
+    return [replace(one, strength=emphasised(one.strength)) for one in best.values()]
 
 
 def _deviations(operation: Operation, now: list[Visit], before: list[Visit], old: dict[str, bool]) -> list[Deviation]:
@@ -149,8 +150,9 @@ def _new_errors(operation: Operation, now: list[Visit], before: list[Visit], old
     found = []
     for error, count in seen.items():
         share, share_before = count / len(now), usual[error] / len(before)
+        others = 0 if old[error] else _PRIOR  # normal times know no such error anywhere
         certain = share_at_least(share * traces_now, traces_now) - share_at_most(
-            share_before * traces_before, traces_before
+            share_before * traces_before, traces_before + others
         )
         strength = certain * (_KNOWN_WORTH if old[error] else 1.0)
         if strength > 0:

@@ -25,6 +25,7 @@ SYMPTOM: Final = "symptom"
 _LEAST_NORMAL: Final = 10  # rows of normal data below which a series says nothing
 _DRIFT: Final = 0.7  # share of a shift that is held to be drift when the whole incident shows it
 _HOT: Final = 2.0  # times the usual reach from which a resource counts
+_TOGETHER: Final = 1.5  # least size of suspect and complaint together; quiet times keep below it
 _FAMILIES: Final = (
     ("availability", re.compile(r"availab|success|uptime", re.I)),
     ("error", re.compile(r"error|fail|fault|exception|5xx|timeout", re.I)),
@@ -32,6 +33,7 @@ _FAMILIES: Final = (
     ("latency", re.compile(r"latency|duration|response.?time|elapsed|seconds|_ms\b", re.I)),
     ("volume", re.compile(r"request|call|ops|throughput|count|invocation", re.I)),
 )
+_SCALED: Final = re.compile(r"percent|utili[sz]|ratio", re.I)
 _STATISTICS: Final = ("average", "avg", "mean", "p50", "p90", "p95", "p99", "maximum", "max", "sum", "")
 
 
@@ -53,11 +55,12 @@ def family_of(metric: str) -> str:
 
 def resource_evidence(incident: MetricTable, normal: MetricTable) -> list[Evidence]:
     """Components whose CPU, memory or like runs far above its usual reach; the hottest metric of each."""
+    scaled = {key[0] for key in incident if family_of(key[1]) == "resource" and _SCALED.search(key[1])}
     shared = Counter(_fingerprint(series) for key, series in incident.items() if family_of(key[1]) == "resource")
     best: dict[str, Evidence] = {}
     for key in incident:
-        if family_of(key[1]) != "resource":
-            continue
+        if family_of(key[1]) != "resource" or (key[0] in scaled and not _SCALED.search(key[1])):
+            continue  # how full a resource is says more than how much of it is used
         shift = _shift(key, incident, normal, weights=None)
         if shift is None or shift.size <= _HOT:
             continue
@@ -139,8 +142,8 @@ def _least(metric: str, middle: float) -> float:
     """The smallest shift that is worth a word."""
     if family_of(metric) == "availability":
         return 0.005 * (100.0 if abs(middle) > 1 else 1.0)
-    if re.search(r"percent|utili[sz]", metric, re.I):
-        return max(2.0, 0.1 * abs(middle))
+    if _SCALED.search(metric):
+        return 10.0 if abs(middle) > 1 or not re.search("ratio", metric, re.I) else 0.1
     return 0.1 * abs(middle)
 
 
@@ -161,7 +164,8 @@ def _unexplained(
     told = shifts.get(complaint.component) if complaint else None
     largest = max((shift.excess for shift in shifts.values()), default=0.0)
     whole = told.excess if told is not None and told.excess > 0 else largest
-    found = []
+    found: list[Evidence] = []
+    together = 0.0  # of the strongest suspect: how far it and the complaint's own metric moved
     for component, shift in shifts.items():
         carried = sum(_sure(shifts[c].size) * shifts[c].excess for c in callees[component] if c in shifts)
         own = max(0.0, shift.excess - carried)
@@ -173,8 +177,10 @@ def _unexplained(
         why = f"{shift.key[1]} of {component} went from {shift.before:.4g} to {shift.now:.4g} ({_times(shift)})"
         if graph:
             why += f"; its callees carry {100 * min(1.0, carried / shift.excess):.0f} % of that"
+        if not found or strength > max(one.strength for one in found):
+            together = shift.size + (told.size if told is not None else 0.0)
         found.append(Evidence(component, SYMPTOM, strength, why))
-    return found
+    return found if together >= _TOGETHER else []
 
 
 def _sure(size: float) -> float:

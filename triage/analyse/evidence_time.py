@@ -14,14 +14,18 @@ from typing import Final
 import numpy as np
 
 from triage.analyse.forest import Forest
-from triage.analyse.ranking_stats import share_at_least, share_at_most
+from triage.analyse.ranking_stats import emphasised, share_at_least, share_at_most
 from triage.analyse.tables import Evidence, Floats
 
 KIND: Final = "time"
 _LEAST_SEEN: Final = 5  # normal samples of a segment below which nothing is said about it
 _LEAST_RISE: Final = 0.3  # a segment that grew by less than this share of its median is as usual
 
-_PRIOR: Final = 10  # weight, in traces, of the system's habits beside a component's own
+_PRIOR: Final = 30  # weight, in traces, of the system's habits beside a component's own
+_NOTICED: Final = 3.0  # deviations of a trace's duration that a component must add before it counts as slow
+
+_WAY: Final = "call of "
+_ANY: Final = "*"
 
 Segment = tuple[str, str, str]  # component charged, what, below what
 
@@ -31,15 +35,15 @@ class Charge:
     """Time above normal that one component is charged with, by trace, and where most of it lies (ms)."""
 
     traces: dict[str, float]
-    worst: tuple[float, Segment, float, float]
+    segments: dict[Segment, tuple[float, float, float]]  # normal median, median now, total above normal
 
 
 def time_evidence(incident: Forest, normal: Forest) -> list[Evidence]:
     """Components whose segments add more to a trace than normal traces vary by."""
-    usual = {key: values for key, values in _samples(normal).items() if len(values) >= _LEAST_SEEN}
+    usual = {key: _limits(values) for key, values in _samples(normal).items() if len(values) >= _LEAST_SEEN}
     charges = _charges(incident, usual)
     habit = _charges(normal, usual)
-    matters = _trace_reach(normal)
+    matters = _NOTICED * _trace_deviation(normal)
     rarity = _rarity(habit, matters)
     total = sum(sum(x for x in charge.traces.values() if x > matters) for charge in charges.values())
     found = []
@@ -50,7 +54,7 @@ def time_evidence(incident: Forest, normal: Forest) -> list[Evidence]:
             sum(x > matters for x in usually) + _PRIOR * rarity, len(usually) + _PRIOR
         )
         if certain > 0:
-            strength = min(1.0, 1.5 * certain) * (sum(slow) / total)
+            strength = emphasised(certain) * (sum(slow) / total)
             found.append(Evidence(component, KIND, strength, _told(component, charge, slow)))
     return found
 
@@ -62,7 +66,7 @@ def _rarity(habit: dict[str, Charge], matters: float) -> float:
 
 
 def _told(component: str, charge: Charge, slow: list[float]) -> str:
-    _, (_, what, below), before, now = charge.worst
+    (_, what, below), (before, now, _) = max(charge.segments.items(), key=lambda one: one[1][2])
     return (
         f"{len(slow)} of {len(charge.traces)} traces through {component} lose {np.median(slow):.0f} ms there; "
         f"most in {what!r} under {below!r}: median {now:.1f} ms, normally {before:.1f} ms"
@@ -74,39 +78,47 @@ def segment_of(forest: Forest, row: int) -> Segment:
     spans = forest.spans
     below = forest.children[row]
     if len(below) == 1 and spans.service[below[0]] != spans.service[row]:
-        return spans.service[below[0]], f"call of {spans.name[below[0]]}", spans.service[row]
+        return spans.service[below[0]], f"{_WAY}{spans.name[below[0]]}", spans.service[row]
     above = int(forest.parent[row])
     return spans.service[row], spans.name[row], spans.name[above] if above >= 0 else ""
+
+
+def _wider(key: Segment) -> list[Segment]:
+    """The segment, then groups that stand in for it when normal times hardly know it: any caller, any call."""
+    if not key[1].startswith(_WAY):
+        return [key]
+    return [key, (key[0], key[1], _ANY), (key[0], _ANY, _ANY), (_ANY, _ANY, _ANY)]
 
 
 def _samples(forest: Forest) -> dict[Segment, Floats]:
     samples: dict[Segment, list[float]] = defaultdict(list)
     for row in range(len(forest.spans)):
-        samples[segment_of(forest, row)].append(forest.self_ns[row] / 1e6)
+        for key in _wider(segment_of(forest, row)):
+            samples[key].append(forest.self_ns[row] / 1e6)
     return {key: np.array(values) for key, values in samples.items()}
 
 
-def _charges(forest: Forest, usual: dict[Segment, Floats]) -> dict[str, Charge]:
+def _charges(forest: Forest, limits: dict[Segment, tuple[float, float]]) -> dict[str, Charge]:
     """Per component and trace, the milliseconds above the segment's median, where they exceed its usual reach."""
-    limits = {key: _limits(values) for key, values in usual.items()}
     charges: dict[str, Charge] = {}
-    excess: dict[Segment, list[float]] = defaultdict(list)
+    seen: dict[Segment, list[float]] = defaultdict(list)
     for row in range(len(forest.spans)):
         key = segment_of(forest, row)
-        if key not in limits:
+        limit = next((limits[wider] for wider in _wider(key) if wider in limits), None)
+        if limit is None:
             continue
-        median, reach = limits[key]
+        median, reach = limit
         value = float(forest.self_ns[row]) / 1e6
-        charge = charges.setdefault(key[0], Charge({}, (-1.0, key, median, value)))
+        charge = charges.setdefault(key[0], Charge({}, {}))
         over = value - median if value > reach else 0.0
         trace = forest.spans.trace_id[row]
         charge.traces[trace] = charge.traces.get(trace, 0.0) + over
-        excess[key].append(value)
-    for key, values in excess.items():
-        median, reach = limits[key]
-        grown = sum(value - median for value in values if value > reach)
-        if grown > charges[key[0]].worst[0]:
-            charges[key[0]].worst = (grown, key, median, float(np.median(values)))
+        seen[key].append(value)
+        before, _, grown = charge.segments.get(key, (median, 0.0, 0.0))
+        charge.segments[key] = (before, float(len(seen[key])), grown + over)
+    for key, values in seen.items():
+        before, _, grown = charges[key[0]].segments[key]
+        charges[key[0]].segments[key] = (before, float(np.median(values)), grown)
     return charges
 
 
@@ -115,8 +127,8 @@ def _limits(values: Floats) -> tuple[float, float]:
     return median, float(np.quantile(values, 0.95)) + _LEAST_RISE * median
 
 
-def _trace_reach(normal: Forest) -> float:
-    """How much normal traces vary in duration, ms: what a trace must lose for its caller to notice."""
+def _trace_deviation(normal: Forest) -> float:
+    """How much normal traces vary in duration, ms (robust standard deviation, at least a tenth of the median)."""
     roots = [row for row in normal.order if normal.parent[row] < 0]
     durations = np.array([normal.spans.duration_ns[row] / 1e6 for row in roots])
     if not len(durations):

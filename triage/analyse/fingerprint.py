@@ -54,14 +54,15 @@ class ErrorEvent:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What makes events one group. `evidence` says so in sentences; `template_id` is that of the message, if it was
-    used, and `scope` the API or service that the group belongs to."""
+    """What makes events one group. `evidence` says so in sentences; `scope` is the API or service the group belongs to.
+    The id is the hash of `basis` and of `template_id`, the message's template where it was used, else empty."""
 
     id: str
     kind: Kind
     evidence: tuple[str, ...]
     title: str
     scope: str
+    basis: tuple[str, ...]
     template_id: str = ""
 
 
@@ -75,13 +76,12 @@ def fingerprints(events: Sequence[ErrorEvent], miner: TemplateMiner) -> list[Fin
     traces: dict[str, tuple[Raised, ...]] = {}
     read = [_read(event, traces) for event in events]
     templates = miner.add([_said(event, chain) for event, chain in zip(events, read, strict=True)])
-    texts = miner.texts()
     made: dict[tuple[ErrorEvent, str], Fingerprint] = {}
     result = []
     for event, chain, template in zip(events, read, templates, strict=True):
         key = (event, template)
         if key not in made:
-            made[key] = _fingerprint(event, chain, template, texts.get(template, ""))
+            made[key] = _fingerprint(event, chain, template, miner.text(template))
         result.append(made[key])
     return result
 
@@ -92,9 +92,9 @@ def api_of(event: ErrorEvent) -> str:
     return f"{event.method.upper()} {route}".strip() if route else event.service
 
 
-def message_fingerprint_id(scope: str, template_id: str) -> str:
-    """The id that a message of this template has in this scope: leads from a joined template's group to the other's."""
-    return _hash("message", scope, template_id)
+def current_id(known: Fingerprint, miner: TemplateMiner) -> str:
+    """The id that events of a known fingerprint get now: another one once its template was joined to an older one."""
+    return _hash(*known.basis, miner.resolve(known.template_id))
 
 
 def _fingerprint(event: ErrorEvent, chain: tuple[Raised, ...], template: str, text: str) -> Fingerprint:
@@ -113,8 +113,9 @@ def _by_code(event: ErrorEvent, codes: tuple[str, ...]) -> Fingerprint:
     scope = api_of(event)
     named = " + ".join(codes)
     plural = "s" if len(codes) > 1 else ""
-    evidence = (f"Error code{plural} {named}.", f"All on {scope}." if scope else "No API or service was given.")
-    return Fingerprint(_hash("code", scope, *codes), "code", evidence, _short(f"{named} on {scope or 'unknown'}"), scope)
+    evidence = [f"Error code{plural} {named}.", f"All on {scope}." if scope else "No API or service was given."]
+    title = f"{named} on {scope}" if scope else named
+    return _made("code", evidence, title, scope, codes)
 
 
 def _by_exception(event: ErrorEvent, chain: tuple[Raised, ...], template: str, text: str) -> Fingerprint:
@@ -128,9 +129,8 @@ def _by_exception(event: ErrorEvent, chain: tuple[Raised, ...], template: str, t
         evidence.append("Own code, deepest call first: " + ", ".join(frames) + ".")
     if used:
         evidence.append(f"Message: {_short(text)}")
-    title = _short(f"{root} in {frames[0]}" if frames else f"{root}: {text}")
-    kept = _hash("exception", scope, *map(short_type, types), "\0", *frames, used)
-    return Fingerprint(kept, "exception", tuple(evidence), title, scope, used)
+    title = f"{root} in {frames[0]}" if frames else f"{root}: {text}"
+    return _made("exception", evidence, title, scope, (*map(short_type, types), "", *frames), used)
 
 
 def _by_message(event: ErrorEvent, codes: tuple[str, ...], template: str, text: str) -> Fingerprint:
@@ -138,7 +138,14 @@ def _by_message(event: ErrorEvent, codes: tuple[str, ...], template: str, text: 
     evidence = [f"Message: {_short(text) or '(empty)'}", f"From {scope}." if scope else "No API or service was given."]
     if codes:
         evidence.append(f"The code {' + '.join(codes)} alone says too little.")
-    return Fingerprint(message_fingerprint_id(scope, template), "message", tuple(evidence), _short(text), scope, template)
+    return _made("message", evidence, text, scope, (), template)
+
+
+def _made(
+    kind: Kind, evidence: Sequence[str], title: str, scope: str, parts: tuple[str, ...], template: str = ""
+) -> Fingerprint:
+    basis = (kind, scope, *parts)
+    return Fingerprint(_hash(*basis, template), kind, tuple(evidence), _short(title), scope, basis, template)
 
 
 def _own_frames(chain: tuple[Raised, ...]) -> tuple[str, ...]:

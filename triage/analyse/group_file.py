@@ -6,7 +6,6 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 from triage.analyse.templates import TemplateMiner
 
@@ -30,24 +29,18 @@ def group_json(lines: Iterable[str]) -> Iterator[str]:
     return map(encoded.__getitem__, of_line)
 
 
+def mine_lines(lines: Iterable[str], miner: TemplateMiner) -> Iterator[list[str]]:
+    """Teach `miner` the lines, a chunk at a time; yields the template ids of each chunk."""
+    source = (line.rstrip("\r\n") for line in lines)
+    while chunk := list(islice(source, CHUNK_LINES)):
+        yield miner.add(chunk)
+
+
 def _mine(lines: Iterable[str]) -> tuple[list[dict[str, str]], array[int]]:
     miner = TemplateMiner()
     number: dict[str, int] = {}
     of_line = array("I")
-    source = (line.rstrip("\r\n") for line in lines)
-    while chunk := list(islice(source, CHUNK_LINES)):
-        of_line.extend([number.setdefault(name, len(number)) for name in miner.add(chunk)])
-    texts = miner.texts()
-    final = [miner.resolve(name) for name in number]
-    return [{"group": name, "template": texts.get(name, "")} for name in final], of_line
+    for names in mine_lines(lines, miner):
+        of_line.extend([number.setdefault(name, len(number)) for name in names])
+    return [{"group": miner.resolve(name), "template": miner.text(name)} for name in number], of_line
 
-
-def explain_file(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """One entry per group, the commonest first: its template, its messages, and the commonest values at each `<*>`."""
-    miner = TemplateMiner()
-    source = (line.rstrip("\r\n") for line in lines)
-    while chunk := list(islice(source, CHUNK_LINES)):
-        miner.add(chunk)
-    for found in sorted(miner.templates(), key=lambda template: (-template.count, template.id)):
-        values = [[{"value": value, "count": count} for value, count in place] for place in found.parameters]
-        yield {"group": found.id, "template": found.text, "count": found.count, "values": values}

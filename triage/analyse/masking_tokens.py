@@ -34,7 +34,7 @@ _UNIT = re.compile(
 _MONTH = re.compile(
     r"[JFMASOND](?<![A-Za-z0-9_].)(?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec)(?:[a-z]{1,6})?(?: {1,2}<\*>)+"
 )
-_DAY = re.compile(r"[MTWFS](?<![A-Za-z0-9_].)(?:on|ue|ed|hu|ri|at|un)(?:[a-z]{1,6})?,? <\*>")
+_DAY = re.compile(r"[MTWFS](?<![A-Za-z0-9_].)(?:on|ue|ed|hu|ri|at|un)(?:[a-z]{1,6})?,? <\*>(?: <\*>)?")
 _JOINED = re.compile(r"(?:[-+*/~.#])?<\*>(?:(?:[:/,._\-#|@~+;%=&?*]++|, )<\*>)+%?")
 _TOKEN = re.compile(r"<\*>|[A-Za-z0-9_](?:[\w.\-$]*\w)?|\s+|[^\W]+|.", re.DOTALL)
 

@@ -34,7 +34,7 @@ WEIGHTS: Final[Mapping[str, float]] = {
     ORIGIN: 0.9, FLOW: 0.9, TIME: 0.9, RESOURCE: 0.9, SYMPTOM: 0.9, ERROR_LOG: 0.3,
 }
 SYMPTOM_BESIDE_TRACES: Final = 0.3  # traces show the same latency with its cause; the metric then adds little
-STANDS_OUT: Final = 0.2  # a best score below this is within what quiet times show
+STANDS_OUT: Final = 0.3  # a best score below this is within what quiet times show
 MENTIONED: Final = 0.02  # suspects with less are left out
 
 

@@ -32,6 +32,11 @@ def _wilson(hits: float, trials: float, z: float) -> float:
     return float((centre + margin) / (1 + z * z / trials))
 
 
+def emphasised(certain: float) -> float:
+    """A certain effect, 0 to 1, on a scale where what is certain at all weighs more than how large it is."""
+    return certain / (certain + 0.1) if certain > 0 else 0.0
+
+
 def window_means(values: Floats, width: int) -> Floats:
     """Means of all runs of `width` neighbouring values."""
     width = max(1, min(width, len(values)))

@@ -21,10 +21,18 @@ DAY: Final = 1440
 BIN: Final = 30
 """Minutes in a bin of the daily shape."""
 
-SHARE_SCALES: Final = (1, 3, 10, 60, 360)
+SHARE_SCALES: Final = (1, 3, 10, 60, 360, 1440)
 RATE_SCALES: Final = (1, 3, 10, 60)
 MEAN_SCALES: Final = (1, 3, 10, 60)
 LEAST_FAILED: Final = 5
+LEAST_CALLS: Final = 20.0
+CLEAR_CALLS: Final = 5.0
+"""Fewer calls than this say nothing about whether a change still lasts."""
+
+SHRINK_CALLS: Final = 20.0
+RATE_NOISE: Final = 0.0225
+"""Relative variance that every call rate has from minute to minute, beyond Poisson: 15 % squared."""
+
 LN10: Final = float(np.log(10.0))
 
 
@@ -51,27 +59,57 @@ class SharePrior:
 
 
 class Sums:
-    """Running sums along the minutes of a matrix."""
+    """Running sums along the minutes of a matrix; each question is answered for the minutes from `since` on."""
 
-    def __init__(self, values: Matrix) -> None:
+    def __init__(self, values: Matrix, since: int = 0) -> None:
         self._sums = np.zeros((values.shape[0], values.shape[1] + 1))
         np.cumsum(values, axis=1, out=self._sums[:, 1:])
+        self._since = since
 
     def last(self, minutes: int) -> Matrix:
         """At t: the sum over the last `minutes` minutes, t included."""
-        out = self._sums[:, 1:].copy()
-        out[:, minutes:] -= self._sums[:, 1:-minutes]
-        return out
+        return self._upto(0) - self._upto(minutes)
 
     def before(self, minutes: int) -> Matrix:
         """At t: the sum over everything before the last `minutes` minutes."""
-        out = np.zeros((self._sums.shape[0], self._sums.shape[1] - 1))
-        out[:, minutes - 1 :] = self._sums[:, : -minutes]
+        return self._upto(minutes)
+
+    def between(self, skip: int, minutes: int) -> Matrix:
+        """At t: the sum over the `minutes` minutes before the last `skip` ones."""
+        return self._upto(skip) - self._upto(skip + minutes)
+
+    def _upto(self, back: int) -> Matrix:
+        """At t: the sum up to minute t - back; 0 where there is none."""
+        out = np.zeros((self._sums.shape[0], self._sums.shape[1] - 1 - self._since))
+        first = max(self._since + 1, back)
+        if first < self._sums.shape[1]:
+            out[:, first - self._since - 1 :] = self._sums[:, first - back : self._sums.shape[1] - back]
         return out
 
 
+def share_candidates(failed: Matrix, calls: Matrix, prior: SharePrior, since: int) -> NDArray[np.bool_]:
+    """Series in which `share_evidence` could tell anything from minute `since` on; a quick look at all of them."""
+    hit = np.asarray(failed.sum(axis=1) >= LEAST_FAILED, dtype=np.bool_)
+    if not hit.any():
+        return hit
+    some = np.flatnonzero(hit)
+    bad, all_ = Sums(failed[some], since), Sums(calls[some], since)
+    told = np.zeros(len(some), dtype=np.bool_)
+    for scale in SHARE_SCALES:
+        k, n = bad.last(scale), all_.last(scale)
+        known = all_.before(scale) + prior.calls
+        usual = (bad.before(scale) + prior.share * prior.calls) / known
+        rose = k >= n * np.maximum(usual + 0.02, 1.5 * usual)
+        told |= (rose & (k >= LEAST_FAILED) & (n <= known)).any(axis=1)
+    hit[some] = told
+    return hit
+
+
 def share_evidence(failed: Matrix, calls: Matrix, weight: Matrix, prior: SharePrior) -> Evidence:
-    """A larger share of failed calls than the series' own past, at the same time of day too, has shown."""
+    """A larger share of failed calls than the series' own past, at the same time of day too, has shown.
+
+    No stretch is judged by a past with fewer calls than it has itself: what was always so is not news.
+    """
     bad, all_ = Sums(failed), Sums(calls)
     past_bad, past_all = Sums(failed * weight), Sums(calls * weight)
     season = _seasonal_share(failed * weight, calls * weight, prior)
@@ -83,48 +121,66 @@ def share_evidence(failed: Matrix, calls: Matrix, weight: Matrix, prior: SharePr
         bound = np.minimum(usual + 2.0 * np.sqrt(usual * (1.0 - usual) / known), 0.999)
         k, n = bad.last(scale), all_.last(scale)
         seen = k / np.maximum(n, 1.0)
-        told = (k >= LEAST_FAILED) & (seen >= bound + 0.02) & (seen >= 1.5 * bound)
+        told = (k >= LEAST_FAILED) & (seen >= bound + 0.02) & (seen >= 1.5 * bound) & (n <= known)
         evidence = np.zeros_like(k)
         evidence[told] = n[told] * _binomial_exponent(seen[told], bound[told]) / (spread[told] * LN10)
-        parts.append((evidence, np.where(n > 0, seen - usual, np.nan), seen, usual))
+        parts.append((evidence, np.where(n >= CLEAR_CALLS, seen - usual, np.nan), seen, usual))
     return _stack(SHARE_SCALES, parts)
+
+
+def rate_candidates(calls: Matrix, surge: bool, since: int) -> NDArray[np.bool_]:
+    """Series in which `rate_evidence` could tell anything from minute `since` on."""
+    weight = np.ones_like(calls)
+    seen_sums = Sums(calls, since)
+    hit = np.zeros(len(calls), dtype=np.bool_)
+    for scale, (usual, _) in _expected(calls, weight, since).items():
+        seen = seen_sums.last(scale)
+        told = _surges(seen, usual) if surge else _drops(seen, usual)
+        hit |= told.any(axis=1)
+    return hit
 
 
 def rate_evidence(calls: Matrix, weight: Matrix, surge: bool) -> Evidence:
     """Fewer calls (down to silence), or many more, than the hour before and the shape of the day lead to expect."""
-    shape = daily_shape(calls, weight)
     seen_sums = Sums(calls)
-    expected = _expected(calls, weight, shape)
-    spread = _rate_dispersion(seen_sums, expected)
+    expected = _expected(calls, weight)
+    spread = _rate_dispersion(seen_sums, expected[3][0])
     parts = []
-    for scale in RATE_SCALES:
-        usual = expected[scale]
+    for scale, (usual, doubt) in expected.items():
         seen = seen_sums.last(scale)
         if surge:
-            told = (seen >= 3.0 * usual) & (seen >= 60.0) & (seen >= 1.5 * _highest_before(seen, scale))
+            told = _surges(seen, usual) & (seen >= 1.5 * _highest_before(seen, scale))
             departure = seen / np.maximum(usual, 0.5 * scale) - 1.0
         else:
-            told = (seen <= 0.4 * usual) & (usual >= 10.0)
+            told = _drops(seen, usual)
             departure = 1.0 - seen / np.maximum(usual, 1e-9)
         told[:, : scale - 1] = False
         evidence = np.zeros_like(seen)
-        noise = spread[told] * (1.0 + 0.0225 * usual[told])
-        evidence[told] = _poisson_exponent(seen[told], usual[told]) / (noise * LN10)
-        parts.append((evidence, np.where(usual * 1.0 >= 3.0, departure, np.nan), seen / scale, usual / scale))
+        exponent = _count_exponent(seen[told], usual[told], RATE_NOISE + doubt[told])
+        evidence[told] = exponent / (spread[told] * LN10)
+        parts.append((evidence, np.where(usual >= CLEAR_CALLS, departure, np.nan), seen / scale, usual / scale))
     return _stack(RATE_SCALES, parts)
 
 
-def mean_evidence(
-    logs: Matrix, calls: Matrix, weight: Matrix, least_rise: float, drift: float
-) -> Evidence:
+def mean_candidates(logs: Matrix, calls: Matrix, least_rise: float, since: int) -> NDArray[np.bool_]:
+    """Series in which `mean_evidence` could tell anything from minute `since` on."""
+    value, count = _weighted(logs, calls)
+    total, number = Sums(value * count, since), Sums(count, since)
+    hit = np.zeros(len(calls), dtype=np.bool_)
+    for scale in MEAN_SCALES:
+        n, past = number.last(scale), number.before(scale)
+        rise = total.last(scale) / np.maximum(n, 1e-9) - total.before(scale) / np.maximum(past, 1e-9)
+        hit |= ((rise >= least_rise) & (n >= LEAST_CALLS) & (past >= LEAST_CALLS)).any(axis=1)
+    return hit
+
+
+def mean_evidence(logs: Matrix, calls: Matrix, weight: Matrix, least_rise: float, drift: float) -> Evidence:
     """A higher mean of a logarithm (latency, bytes a call; NaN: unknown) than the series' past has shown.
 
     `least_rise` and `drift` are in natural logarithms: the smallest rise worth telling, and how far the mean may
     wander from hour to hour without meaning anything.
     """
-    known = np.isfinite(logs)
-    count = np.where(known, np.minimum(calls, 500.0), 0.0)
-    value = np.where(known, logs, 0.0)
+    value, count = _weighted(logs, calls)
     total, number = Sums(value * count), Sums(count)
     past_total, past_number = Sums(value * count * weight), Sums(count * weight)
     variance = _variance_per_call(value, count, weight, past_total, past_number)
@@ -136,51 +192,66 @@ def mean_evidence(
         n = number.last(scale)
         seen = total.last(scale) / np.maximum(n, 1e-9)
         rise = seen - usual
-        told = (rise >= least_rise) & (n >= 20.0) & (past >= 20.0)
+        told = (rise >= least_rise) & (n >= LEAST_CALLS) & (past >= LEAST_CALLS)
         evidence = np.zeros_like(n)
         noise = variance[told] * (1.0 / n[told] + 1.0 / past[told]) + drift**2
         evidence[told] = rise[told] ** 2 / (2.0 * noise * LN10)
-        parts.append((evidence, np.where((n > 0) & (past > 0), rise, np.nan), np.exp(seen), np.exp(usual)))
+        parts.append((evidence, np.where((n >= CLEAR_CALLS) & (past > 0), rise, np.nan), np.exp(seen), np.exp(usual)))
     return _stack(MEAN_SCALES, parts)
 
 
-def daily_shape(calls: Matrix, weight: Matrix) -> Matrix:
-    """Usual calls a minute at this time of day, from the other days; all ones for a window under two days.
-
-    Days are blocks of 24 hours that end with the window. A day at a distance of whole weeks counts four times.
-    Bins with little history are drawn to the mean of the days (one bin's worth of it).
-    """
-    sums = _bin_sums(np.stack([calls * weight, weight]))
-    if sums is None:
-        return np.ones_like(calls)
-    total, minutes = sums[:2]
-    overall = total.sum(axis=(1, 2)) / np.maximum(minutes.sum(axis=(1, 2)), 1.0)
-    total, minutes = _earlier_days(total), _earlier_days(minutes)
-    usual = (total + BIN * overall[:, None, None]) / (minutes + BIN)
-    return _at_minutes(usual, calls.shape[1])
+def _weighted(logs: Matrix, calls: Matrix) -> tuple[Matrix, Matrix]:
+    """-> the values without NaN, and the calls that each counts for (one busy minute must not decide alone)."""
+    known = np.isfinite(logs)
+    return np.where(known, logs, 0.0), np.where(known, np.minimum(calls, 500.0), 0.0)
 
 
-def _expected(calls: Matrix, weight: Matrix, shape: Matrix) -> dict[int, Matrix]:
-    """Calls expected in the last s minutes, by scale; 0 where too little has been seen to expect anything."""
-    seen, usual, minutes = Sums(calls * weight), Sums(shape * weight), Sums(weight)
-    shapes = Sums(shape)
-    out = {}
-    for scale in RATE_SCALES:
-        hour_seen = _between(seen, scale, 60)
-        hour_usual = _between(usual, scale, 60)
-        hour_minutes = _between(minutes, scale, 60)
-        day_seen, day_usual, day_minutes = (_between(s, scale, DAY) for s in (seen, usual, minutes))
-        recent = hour_minutes >= 10.0
-        level = np.where(recent, hour_seen, day_seen) / np.maximum(np.where(recent, hour_usual, day_usual), 1e-9)
-        out[scale] = np.where(day_minutes >= 10.0, level * shapes.last(scale), 0.0)
+def _surges(seen: Matrix, usual: Matrix) -> NDArray[np.bool_]:
+    out: NDArray[np.bool_] = (seen >= 3.0 * usual) & (seen >= 60.0)
     return out
 
 
-def _between(sums: Sums, skip: int, minutes: int) -> Matrix:
-    """At t: the sum over the `minutes` minutes before the last `skip` ones."""
-    upto = sums.before(skip)
-    upto[:, minutes:] -= upto[:, :-minutes].copy()
-    return upto
+def _drops(seen: Matrix, usual: Matrix) -> NDArray[np.bool_]:
+    out: NDArray[np.bool_] = (seen <= 0.4 * usual) & (usual >= 10.0)
+    return out
+
+
+def daily_shape(calls: Matrix, weight: Matrix) -> tuple[Matrix, Matrix]:
+    """Usual calls a minute at this time of day, from the other days, and how many calls that rests on.
+
+    Days are blocks of 24 hours that end with the window. A day at a distance of whole weeks counts four times.
+    Each bin is drawn to the mean of the days by SHRINK_CALLS calls. All ones for a window under two days.
+    """
+    sums = _bin_sums(np.stack([calls * weight, weight]))
+    if sums is None:
+        return np.ones_like(calls), np.full_like(calls, np.inf)
+    overall = sums[0].sum(axis=(1, 2)) / np.maximum(sums[1].sum(axis=(1, 2)), 1.0)
+    total, minutes = (_earlier_days(part) for part in sums)
+    mean = np.maximum(overall, 1e-6)[:, None, None]
+    usual = (total + SHRINK_CALLS) / (minutes + SHRINK_CALLS / mean)
+    return _at_minutes(usual, calls.shape[1]), _at_minutes(total + SHRINK_CALLS, calls.shape[1])
+
+
+def _expected(calls: Matrix, weight: Matrix, since: int = 0) -> dict[int, tuple[Matrix, Matrix]]:
+    """By scale s: calls expected in the last s minutes (0: too little seen), and the relative variance of that.
+
+    The level is that of the hour before, relative to the shape of the day; where most of that hour was abnormal,
+    and by SHRINK_CALLS calls always, that of the day before.
+    """
+    shape, rests_on = daily_shape(calls, weight)
+    seen, usual, minutes = Sums(calls * weight, since), Sums(shape * weight, since), Sums(weight, since)
+    shapes = Sums(shape, since)
+    out = {}
+    for scale in RATE_SCALES:
+        day = seen.between(scale, DAY) / np.maximum(usual.between(scale, DAY), 1e-9)
+        hour = np.where(minutes.between(scale, 60) >= 10.0, 1.0, 0.0)
+        hour_seen = hour * seen.between(scale, 60)
+        drawn = SHRINK_CALLS / np.maximum(day, 1e-9)
+        level = (hour_seen + SHRINK_CALLS) / (hour * usual.between(scale, 60) + drawn)
+        enough = minutes.between(scale, DAY) >= 10.0
+        doubt = 1.0 / (hour_seen + SHRINK_CALLS) + 1.0 / rests_on[:, since:]
+        out[scale] = np.where(enough, level * shapes.last(scale), 0.0), doubt
+    return out
 
 
 def _highest_before(seen: Matrix, scale: int) -> Matrix:
@@ -190,15 +261,13 @@ def _highest_before(seen: Matrix, scale: int) -> Matrix:
     return out
 
 
-def _rate_dispersion(seen: Sums, expected: dict[int, Matrix]) -> Matrix:
+def _rate_dispersion(seen: Sums, usual: Matrix) -> Matrix:
     """How much more the counts vary than a Poisson with 15 % of noise; 1 for a calm series, large for a bursty one.
 
     Past incidents stay in, but one minute adds 25 at most, so that a single one cannot blind the series.
     """
-    usual = expected[3]
-    known = usual >= 1.0
-    square = np.minimum((seen.last(3) - usual) ** 2 / np.maximum(usual * (1.0 + 0.0225 * usual), 1.0), 25.0)
-    return np.maximum((Sums(np.where(known, square, 0.0)).before(15) + 60.0) / (Sums(known * 1.0).before(15) + 60.0), 1.0)
+    square = (seen.last(3) - usual) ** 2 / np.maximum(usual * (1.0 + RATE_NOISE * usual), 1.0)
+    return _dispersion(square, usual >= 1.0)
 
 
 def _share_dispersion(
@@ -207,9 +276,15 @@ def _share_dispersion(
     """How much more the failed calls of a quarter of an hour vary than a binomial (retries come in clumps)."""
     share = (past_bad.before(15) + prior.share * prior.calls) / (past_all.before(15) + prior.calls)
     n = all_.last(15)
-    known = (n * share >= 1.0) & (weight > 0)
-    square = np.minimum((bad.last(15) - n * share) ** 2 / np.maximum(n * share * (1.0 - share), 1e-9), 25.0)
-    return np.maximum((Sums(np.where(known, square, 0.0)).before(15) + 60.0) / (Sums(known * 1.0).before(15) + 60.0), 1.0)
+    square = (bad.last(15) - n * share) ** 2 / np.maximum(n * share * (1.0 - share), 1e-9)
+    return _dispersion(square, (n * share >= 1.0) & (weight > 0))
+
+
+def _dispersion(square: Matrix, known: NDArray[np.bool_]) -> Matrix:
+    """Mean of the squared deviations of the known minutes up to 15 minutes ago, drawn to 1 by an hour; at least 1."""
+    total = Sums(np.where(known, np.minimum(square, 25.0), 0.0)).before(15)
+    number = Sums(np.where(known, 1.0, 0.0)).before(15)
+    return np.maximum((total + 60.0) / (number + 60.0), 1.0)
 
 
 def _variance_per_call(value: Matrix, count: Matrix, weight: Matrix, total: Sums, number: Sums) -> Matrix:
@@ -217,7 +292,7 @@ def _variance_per_call(value: Matrix, count: Matrix, weight: Matrix, total: Sums
     mean = total.before(1) / np.maximum(number.before(1), 1e-9)
     known = (count > 0) & (number.before(1) > 0) & (weight > 0)
     square = np.where(known, count * (value - mean) ** 2, 0.0)
-    return (Sums(square).before(1) + 5.0) / (Sums(known * 1.0).before(1) + 10.0)
+    return (Sums(square).before(1) + 5.0) / (Sums(np.where(known, 1.0, 0.0)).before(1) + 10.0)
 
 
 def _seasonal_share(failed: Matrix, calls: Matrix, prior: SharePrior) -> Matrix:
@@ -273,10 +348,12 @@ def _binomial_exponent(seen: Matrix, usual: Matrix) -> Matrix:
     return out
 
 
-def _poisson_exponent(seen: Matrix, usual: Matrix) -> Matrix:
-    """Exponent of Chernoff's bound for a Poisson count; nats."""
+def _count_exponent(seen: Matrix, usual: Matrix, noise: Matrix) -> Matrix:
+    """Exponent of Chernoff's bound for a negative binomial count whose mean has the relative variance `noise`; nats."""
+    size = 1.0 / noise
     mean = np.maximum(usual, 1e-3)
-    out: Matrix = mean - seen + seen * np.log(np.maximum(seen, 1e-12) / mean)
+    count = np.maximum(seen, 1e-12)
+    out: Matrix = count * np.log(count / mean) - (count + size) * np.log((count + size) / (mean + size))
     return out
 
 

@@ -35,12 +35,15 @@ FULL_GROUP = 64
 """Nodes of one template that are kept; what joins later is assigned and adds no evidence."""
 MAX_VALUES = 10_000
 
+_RUN_OF_STARS = re.compile(r"<\*>(?: <\*>)+")
 _QUOTES = frozenset("\"'`")
 _NEVER_A_VALUE = re.compile(
     r"[A-Za-z0-9_.$]*(?:Exception|Error|Failure|Fault|Timeout)|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
 )
 """What names the fault or the operation: two messages that differ in it are not one template."""
-_FAULT_KEYS = frozenset({"error", "err", "code", "reason", "cause", "exception", "fault", "type", "error_code", "errorcode"})
+_FAULT_KEYS = frozenset(
+    {"error", "err", "code", "reason", "cause", "exception", "fault", "type", "error_code", "errorcode"}
+)
 _IDENTIFIER = re.compile(r"(?=[\w.\-$]*[a-z])(?:\w+(?:[.\-$]\w+)+|[a-z]+[A-Z]\w*|[a-z0-9]+_\w+)")
 
 
@@ -73,6 +76,7 @@ class SlotIndex:
         self._node: dict[tuple[str, ...], int] = {}
         self._parent: list[int] = []
         self._size: list[int] = []
+        self._text: list[tuple[int, str]] = []
         self._alone: dict[int, int] = {}
         self._places: dict[int, _Place] = {}
         self._closed: set[int] = set()
@@ -114,6 +118,15 @@ class SlotIndex:
         if a != b:
             self._parent[b] = a
             self._size[a] += self._size[b]
+            self._text[a] = min(self._text[a], self._text[b])
+
+    def text(self, node: int) -> str:
+        """The text of the template of `node`: that of its node with the least literal text; runs of `<*>` are one."""
+        return self._text[self.find(node)][1]
+
+    def own_text(self, node: int) -> str:
+        """The text of one node, whatever it was joined to."""
+        return _RUN_OF_STARS.sub(STAR, "".join(self.tokens[node]))
 
     def settle(self) -> None:
         """Open the slots whose words have meanwhile been found to be values elsewhere."""
@@ -130,6 +143,7 @@ class SlotIndex:
         self._node[tokens] = node
         self._parent.append(node)
         self._size.append(1)
+        self._text.append((sum(len(token) for token in tokens if token != STAR), self.own_text(node)))
         return node
 
     def _home(self, slots: Iterable[Slot]) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 MAX_TRACE_CHARS: Final = 65_536
@@ -34,10 +35,11 @@ class Raised:
 
 
 _JAVA_FRAME = re.compile(r"\s*at (?:[\w.\-@]*/{1,2})*([\w.$<>\-/]+)\(([^()]*)\)")
+_JAVA_SOURCES = frozenset({"Native Method", "Unknown Source", "<generated>"})
 _DOTNET_FRAME = re.compile(r"\s*at ([^()\[\]]{1,300}(?:\[[^\[\]]*\])?)\(([^()]*(?:\(\))?[^()]*)\)(?: in (.+):line \d+)?\s*$")
 _JS_FRAME = re.compile(r"\s*at (?:async )?(?:(.{1,300}?) \()?((?:[\w\-+]+:)?[^\s()]+?)(?::\d+){1,2}\)?\s*$")
 _PY_FRAME = re.compile(r'\s*File "([^"]+)", line \d+(?:, in (.+))?')
-_GO_FRAME = re.compile(r"(?:created by )?([\w.\-/%~*()\[\]{}]+\.[\w.\-*()\[\]{}]+?)(?:\((?:0x|\.\.\.|\{|\)|[^()]*\)).*| in goroutine \d+)?$")
+_GO_FRAME = re.compile(r"([\w.\-/%~*()\[\]{}]+\.[\w.\-*()\[\]{}]+?)\([^()]*\)$")
 _GO_FILE = re.compile(r"\s+(\S+\.go):\d+")
 _HEADER = re.compile(r"(?:\[cause\]: )?(?:Uncaught )?([A-Za-z_][\w.$`+]*)(?: \[[\w.]+\])?(?::\s?(.*))?$")
 _CAUSE = re.compile(r"\s*(?:Caused by: |\[cause\]: |---> (?:\(Inner Exception #\d+\) )?)")
@@ -138,15 +140,12 @@ def _dotnet_order(chain: list[Raised], lines: Iterable[str]) -> tuple[Raised, ..
 def _frame(line: str) -> Frame | None:
     java = _JAVA_FRAME.match(line)
     if java and (java[2].endswith((".java", ".kt", ".scala", ".groovy")) or ":" in java[2] or java[2] in _JAVA_SOURCES):
-        return _named(java[1], "")
+        return None if java[2] == "<generated>" else _named(java[1], "")
     script = _JS_FRAME.match(line)
     if script and not re.search(r":line \d+\s*$", line):
         return _script(script[1] or "", script[2])
     dotnet = _DOTNET_FRAME.match(line)
     return _named(dotnet[1], dotnet[3] or "") if dotnet else None
-
-
-_JAVA_SOURCES = frozenset({"Native Method", "Unknown Source", "<generated>"})
 
 
 def _named(name: str, path: str) -> Frame | None:
@@ -186,7 +185,7 @@ def _go(lines: list[str]) -> tuple[Raised, ...]:
     message = re.sub(r"^(?:panic: |fatal error: |http: panic serving \S+: )+| \[recovered\]$", "", head)
     frames: list[Frame] = []
     started = False
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in pairwise(lines):
         if line.startswith("goroutine ") and started and frames:
             break
         started = started or line.startswith("goroutine ")

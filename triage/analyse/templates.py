@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ SAMPLE_CHARS = 300
 VALUES_SHOWN = 5
 SWEEP_AFTER = 50
 """Messages, in multiples of the table's limit, after which a full table may forget what it saw once."""
-
-_RUN_OF_STARS = re.compile(r"<\*>(?: <\*>)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +85,10 @@ class TemplateMiner:
         found = [self._template(root, nodes) for root, nodes in members.items()]
         return [template for template in found if template.count]
 
-    def texts(self) -> dict[str, str]:
-        """Template text by id, without the parameters: cheap, for whole files."""
-        best: dict[int, tuple[int, str]] = {}
-        for node in range(len(self._seen)):
-            root, text = self._index.find(node), self._rank(node)
-            best[root] = min(best.get(root, text), text)
-        return {self._seen[root].id: text for root, (_, text) in best.items()}
+    def text(self, template_id: str) -> str:
+        """The text of a template; empty if the id is unknown. Costs nothing, unlike `template`."""
+        node = self._node_of_id.get(template_id)
+        return "" if node is None else self._index.text(node)
 
     def to_state(self) -> dict[str, Any]:
         """All that is needed to go on after a restart; plain JSON types, bounded by `limit`."""
@@ -160,21 +154,15 @@ class TemplateMiner:
     def _register(self) -> None:
         """Give ids to the nodes that are new; two that read the same once runs of `<*>` are one, become one."""
         for node in range(len(self._seen), len(self._index.tokens)):
-            _, text = self._rank(node)
+            text = self._index.own_text(node)
             name = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
             self._seen.append(_Seen(name, 0, self._sweep, {}))
             same = self._node_of_text.setdefault(text, node)
             self._node_of_id.setdefault(name, same)
             self._index.union(same, node)
 
-    def _rank(self, node: int) -> tuple[int, str]:
-        """Literal characters and text: the least of a template's nodes is its text."""
-        parts = self._index.tokens[node]
-        text = _RUN_OF_STARS.sub(STAR, "".join(parts))
-        return sum(len(part) for part in parts if part != STAR), text
-
     def _template(self, root: int, nodes: Sequence[int]) -> Template:
-        text = min(self._rank(node) for node in nodes)[1]
+        text = self._index.text(root)
         count = sum(self._seen[node].count for node in nodes)
         samples: Counter[str] = Counter()
         for node in nodes:
@@ -182,9 +170,15 @@ class TemplateMiner:
         return Template(self._seen[root].id, text, tokens(text), count, _parameters(text, samples))
 
     def _sweep_if_due(self) -> None:
-        """Make room in a full table: forget what was seen once and long ago, and if that is little, all of long ago."""
-        if len(self._seen) < self._limit or self._since_sweep < SWEEP_AFTER * self._limit:
+        """End a period; a full table then forgets what was seen once and not lately, or, if that is little, all such."""
+        if self._since_sweep < SWEEP_AFTER * self._limit:
             return
+        period = self._sweep + 1
+        if len(self._seen) >= self._limit:
+            self._forget()
+        self._sweep, self._since_sweep = period, 0
+
+    def _forget(self) -> None:
         counts: Counter[int] = Counter()
         fresh: set[int] = {self._index.find(0)}
         for node, seen in enumerate(self._seen):
@@ -197,15 +191,13 @@ class TemplateMiner:
             keep = [n for n in keep if self._index.find(n) in fresh]
         place = {node: i for i, node in enumerate(keep)}
         roots = [place[self._index.find(node)] for node in keep]
-        sweep = self._sweep + 1
         self._restore([("".join(self._index.tokens[node]), self._seen[node]) for node in keep], roots)
-        self._sweep = sweep
 
     def _restore(self, kept: Sequence[tuple[str, _Seen]], roots: Sequence[int]) -> None:
-        """Build the table again from nodes in their old order and what they were joined to."""
+        """Build the table again from nodes in their old order, the overflow first, and what they were joined to."""
         self._reset()
-        place: list[int] = []
-        for text, _ in kept:
+        place = [0]
+        for text, _ in kept[1:]:
             node = self._index.insert(tokens(text))
             place.append(0 if node is None else node)
         self._settle()

@@ -8,12 +8,14 @@ as 'unable to'. It does not put one content word in another's place, and it does
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import lru_cache
+from os.path import commonprefix
 from typing import Final, NamedTuple
 
 MIN_SHARED: Final = 2
 """Content words that two templates must have in common."""
-MAX_EXTRA_SHARE: Final = 0.6
+MAX_EXTRA_SHARE: Final = 0.5
 """Content words that one may say more, in parts of the shared ones."""
 MIN_PREFIX: Final = 4
 PREFIX_SHARE: Final = 0.6
@@ -23,32 +25,32 @@ _INABILITY = re.compile(
     r"\b(?:could ?n[o']t|can ?not|can't|unable to|(?:has |have )?fail(?:ed|ure|s|ing)?(?: (?:to|while|during|in|on|at))?"
     r"|was not able to|were not able to|error (?:while|when|during|in)|problem (?:while|when|during))\b"
 )
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
+_FAILS = " failing "
+_WORD = re.compile(r"[^\W\d_](?:[\w.$]*[^\W_])?")
+_IDENTIFIER = re.compile(r"[._$]|[a-z][A-Z]")
 _NEGATIONS: Final = frozenset({"not", "no", "never", "without", "non", "isn", "doesn", "didn", "wasn"})
 _EMPTY_WORDS: Final = frozenset(
-    "the an and or of to in on at by for from with while when during was were is are be been has have had this that its"
-    " it as will would error exception err warn warning failed failure please after before via due because the"
-    " der die das und von zu mit bei".split()
+    (
+        "the an a s t and or of to in at by for from with while when during was were is are be been has have had now"
+        " this that its it as will would error exception warn warning please due because via der die das und von zu bei"
+    ).split(" ")
 )
 
 
 class Wording(NamedTuple):
-    """The words of a template that carry its meaning."""
+    """The words of a template that carry its meaning, sorted, each as often as it stands there; and its negations."""
 
-    content: frozenset[str]
+    content: tuple[str, ...]
     negations: int
-    fails: bool
 
 
 @lru_cache(maxsize=20_000)
 def wording(text: str) -> Wording:
-    """Content words, number of negations, and whether something is said to have failed."""
-    plain, fails = _INABILITY.subn(" ", _CAMEL.sub(" ", text).lower())
-    words = _WORD.findall(plain)
-    negations = sum(word in _NEGATIONS for word in words)
-    content = frozenset(word for word in words if word not in _EMPTY_WORDS and word not in _NEGATIONS)
-    return Wording(content, negations, bool(fails))
+    """Content words and number of negations; every way to say that something failed counts as one and the same word."""
+    words = [f"={word}" if _IDENTIFIER.search(word) else word.lower() for word in _WORD.findall(text)]
+    words = _INABILITY.sub(_FAILS, " ".join(words)).split(" ")
+    content = sorted(word for word in words if word and word not in _EMPTY_WORDS and word not in _NEGATIONS)
+    return Wording(tuple(content), sum(word in _NEGATIONS for word in words))
 
 
 def may_say_the_same(one: str, other: str) -> bool:
@@ -56,31 +58,31 @@ def may_say_the_same(one: str, other: str) -> bool:
     a, b = wording(one), wording(other)
     if a.negations != b.negations:
         return False
-    shared = a.content & b.content
-    left, right = _unmatched(a.content - shared, b.content - shared)
-    common = len(a.content) - len(left)
-    if left and right:
+    left, right = Counter(a.content), Counter(b.content)
+    shared = left & right
+    unmatched = _unmatched(list((left - shared).elements()), list((right - shared).elements()))
+    if all(unmatched):
         return False
-    if a.content == b.content and not shared:
-        return False
-    return common >= MIN_SHARED and len(left) + len(right) <= MAX_EXTRA_SHARE * common
+    common = max(len(a.content) - len(unmatched[0]), len(b.content) - len(unmatched[1]))
+    return common >= MIN_SHARED and sum(map(len, unmatched)) <= MAX_EXTRA_SHARE * common
 
 
-def _unmatched(one: frozenset[str], other: frozenset[str]) -> tuple[set[str], set[str]]:
+def _unmatched(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
     """Words of each side that are no form of a word of the other side."""
-    left, right = set(one), set(other)
-    for word in sorted(one):
-        form = next((each for each in sorted(right) if _same_stem(word, each)), None)
-        if form is not None:
-            left.discard(word)
-            right.discard(form)
+    left: list[str] = []
+    right = list(other)
+    for word in one:
+        form = next((each for each in right if _same_stem(word, each)), None)
+        if form is None:
+            left.append(word)
+        else:
+            right.remove(form)
     return left, right
 
 
 def _same_stem(one: str, other: str) -> bool:
-    prefix = 0
-    for a, b in zip(one, other, strict=False):
-        if a != b:
-            break
-        prefix += 1
+    """Forms of one word. 'Closing' and 'closed' are two events, so the form in -ing stands for itself, as names do."""
+    if one.endswith("ing") or other.endswith("ing") or one[0] == "=" or other[0] == "=":
+        return False
+    prefix = len(commonprefix([one, other]))
     return prefix >= MIN_PREFIX and prefix >= PREFIX_SHARE * max(len(one), len(other))

@@ -57,7 +57,7 @@ def send_test(state: StateStore, notifier: Notifier, receiver_id: str, clock: Cl
 def sample_incident(receiver: Receiver, now_ns: int) -> Incident:
     """What a test message shows: clearly a test, with every field that a real message has."""
     return Incident(
-        id=f"TEST-{receiver.id}", key="test", title="Test message from Gateway Triage: nothing is broken", state="open",
+        id=f"TEST-{receiver.id}", key="test", title="Gateway Triage reaches this receiver; nothing is broken", state="open",
         severity="low", kind="errors", whose_side="unknown", scope="a test",
         summary=f"Somebody tested the receiver '{receiver.name}'. Nothing has to be done.",
         first_seen_ns=now_ns - 5 * MINUTE_NS, last_seen_ns=now_ns, opened_ns=now_ns, failed_calls=12, total_calls=340,

@@ -90,6 +90,7 @@ class WebhookNotifier:
     ) -> tuple[int, str | None]:
         """The status and the Retry-After header of the answer; its body is not read. Raises NotifyError."""
         deadline = time.monotonic() + self._timeout_s
+        late = NotifyError(f"no complete answer within {self._timeout_s:g} s", retry=True)
         connection = self._connection(target, address)
         # A timeout of a socket counts from byte to byte; only closing it ends an answer that trickles in.
         watchdog = threading.Timer(self._timeout_s, _abort, [connection])
@@ -99,11 +100,12 @@ class WebhookNotifier:
             connection.timeout = max(0.1, deadline - time.monotonic())
             connection.request("POST", target.path, body, headers, preload_content=False)
             answer = connection.getresponse()
+            if time.monotonic() >= deadline:  # headers that the watchdog cut off look complete
+                raise late
             return answer.status, answer.headers.get("Retry-After")
         except (HTTPError, http.client.HTTPException, OSError) as error:
-            late = time.monotonic() >= deadline
-            reason = f"no complete answer within {self._timeout_s:g} s" if late else describe(error)
-            raise NotifyError(reason, retry=True) from None
+            failed = NotifyError(describe(error), retry=True)
+            raise (late if time.monotonic() >= deadline else failed) from None
         finally:
             watchdog.cancel()
             connection.close()
@@ -114,7 +116,6 @@ class WebhookNotifier:
             return HTTPConnection(address, target.port, timeout=timeout)
         return HTTPSConnection(
             address, target.port, timeout=timeout, ssl_context=self._tls, server_hostname=target.host,
-            assert_hostname=target.host,
         )
 
 

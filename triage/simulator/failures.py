@@ -30,7 +30,8 @@ class Failure:
     """One way to fail. `where` is the hop that fails: the gateway, a service, the database or a provider.
 
     `step` is a word in the hop's name, where a service has several. `ms` is how long the failing hop takes (0: a third
-    of its usual time). `lost` means that no answer came from it, so its own SERVER span is missing. Texts may use {account}, {iban}, {email}, {pan}, {ms}, {id} and {partner}.
+    of its usual time). `lost` means that no answer came from it, so its own SERVER span is missing. Texts may
+    use {account}, {iban}, {email}, {pan}, {ms}, {id} and {partner}.
     """
 
     name: str

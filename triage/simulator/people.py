@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 _FIRST: Final = (
@@ -87,6 +88,7 @@ def customer(number: int) -> Customer:
     )
 
 
+@cache
 def customers(count: int) -> tuple[Customer, ...]:
     """The first `count` customers."""
     return tuple(customer(number) for number in range(count))

@@ -92,7 +92,7 @@ def span(
     end_ns: int,
     rest: bytes,
 ) -> bytes:
-    """One span as an entry of ScopeSpans.spans. `ids` and `fixed` are ready-made; `rest` is all that follows the times."""
+    """One span as an entry of ScopeSpans.spans. `ids` and `fixed` are ready-made; `rest` follows the times."""
     body = b"%b%b\x39%b\x41%b%b" % (ids, fixed, fixed64(start_ns), fixed64(end_ns), rest)
     return b"\x12" + varint(len(body)) + body
 

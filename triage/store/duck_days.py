@@ -19,11 +19,13 @@ from triage.ports.rollups import SCHEMAS
 from triage.store.duck_sql import arrow_ddl, signal_ddl
 
 FORMAT: Final = 1
+PINNED: Final = "pinned"
 _DAY_TABLES: Final = [
     *(f"CREATE TABLE IF NOT EXISTS {{db}}.{signal} ({signal_ddl(signal)})" for signal in SIGNALS),
     "CREATE TABLE IF NOT EXISTS {db}.ids (hash UBIGINT, minute INTEGER)",
     "CREATE TABLE IF NOT EXISTS {db}.receipts (receipt_id VARCHAR, at_ns BIGINT, minutes BIGINT[])",
 ]
+_PINNED_TABLES: Final = [*_DAY_TABLES, "CREATE TABLE IF NOT EXISTS {db}.pins (trace_id VARCHAR)"]
 _ROLLUP_TABLES: Final = [
     f"CREATE TABLE IF NOT EXISTS {{db}}.{kind} ({arrow_ddl(schema)})" for kind, schema in SCHEMAS.items()
 ]
@@ -42,11 +44,12 @@ class DuckFiles:
         self._root.execute("SET checkpoint_threshold = '64MiB'")
         self._local = threading.local()
         self._lock = threading.Lock()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._days: set[str] = set()
         for file in sorted(folder.glob("day-*.duckdb")):
             self._attach(file, _name_of_day(file.stem.removeprefix("day-")), _DAY_TABLES)
             self._days.add(file.stem.removeprefix("day-"))
-        self._attach(folder / "pinned.duckdb", "pinned", _DAY_TABLES)
+        self._attach(folder / "pinned.duckdb", PINNED, _PINNED_TABLES)
         self._attach(folder / "rollups.duckdb", "rollups", _ROLLUP_TABLES)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -54,6 +57,7 @@ class DuckFiles:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._local.cursor = self._root.cursor()
+            self._cursors.append(cursor)
         return cursor
 
     def days(self) -> list[str]:
@@ -83,6 +87,10 @@ class DuckFiles:
 
     def close(self) -> None:
         """Write everything back and close the files."""
+        with self._lock:
+            for cursor in self._cursors:
+                cursor.close()
+            self._cursors.clear()
         self._root.close()
 
     def _attach(self, file: Path, name: str, tables: list[str]) -> None:

@@ -47,19 +47,29 @@ def where_sql(known: Sequence[str], conditions: Sequence[Condition]) -> tuple[st
 def _condition_sql(known: Sequence[str], condition: Condition) -> tuple[str, list[Any]]:
     column, operator, value = condition.column, condition.operator, condition.value
     if column.startswith("attributes.") and "attributes" in known:
-        if operator not in ("=", "prefix"):
-            raise StoreError(f"attributes can be compared with = and prefix only, not {operator}")
-        path = '$."' + column.removeprefix("attributes.").replace("\\", "\\\\").replace('"', '\\"') + '"'
-        left, parameters = "json_extract_string(nullif(attributes, ''), ?)", [path]
-    elif column in known:
-        left, parameters = f'"{column}"', []
+        return _attribute_sql(column.removeprefix("attributes."), operator, str(value))
+    if column in known:
+        left = f'"{column}"'
     else:
         raise StoreError(f"there is no column {column!r}")
     if operator == "in":
         values = list(value) if isinstance(value, tuple) else [value]
-        return f"{left} IN ({', '.join('?' * len(values)) or 'NULL'})", [*parameters, *values]
+        return f"{left} IN ({', '.join('?' * len(values)) or 'NULL'})", values
     if operator == "prefix":
-        return f"starts_with({left}, ?)", [*parameters, value]
+        return f"starts_with({left}, ?)", [value]
     if operator == "contains":
-        return f"contains(lower({left}), ?)", [*parameters, str(value).lower()]
-    return f"{left} {operator} ?", [*parameters, value]
+        return f"contains(lower({left}), ?)", [str(value).lower()]
+    return f"{left} {operator} ?", [value]
+
+
+def _attribute_sql(name: str, operator: str, value: str) -> tuple[str, list[Any]]:
+    """A scalar attribute, or any element of an array."""
+    if operator not in ("=", "prefix"):
+        raise StoreError(f"attributes can be compared with = and prefix only, not {operator}")
+    path = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    document = "nullif(attributes, '')"
+    test = "x = ?" if operator == "=" else "starts_with(x, ?)"
+    scalar = test.replace("x", f"json_extract_string({document}, ?)", 1)
+    kind = f"json_type({document}, ?) NOT IN ('ARRAY', 'OBJECT', 'NULL') AND {scalar}"
+    element = f"len(list_filter(json_extract_string({document}, ?), lambda x: {test})) > 0"
+    return f"(({kind}) OR ({element}))", [path, path, value, path + "[*]", value]

@@ -33,7 +33,7 @@ def test_public_addresses_are_pinned(address: str) -> None:
 
 
 def test_a_public_address_is_taken_among_inner_ones() -> None:
-    assert "1.1.1.1" == Destinations(resolve=lambda host, port: ["10.0.0.1", "1.1.1.1"]).pin("mixed.example", 443)
+    assert Destinations(resolve=lambda host, port: ["10.0.0.1", "1.1.1.1"]).pin("mixed.example", 443) == "1.1.1.1"
 
 
 @pytest.mark.parametrize(("address", "pinned"), [("10.1.2.3", "10.1.2.3"), ("::ffff:10.1.2.3", "10.1.2.3"), ("fd00::5", "fd00::5")])
@@ -52,7 +52,7 @@ def test_the_name_is_resolved_once_a_pin() -> None:
 
     Destinations(resolve=resolve).pin("hooks.example", 443)
 
-    assert ["hooks.example"] == asked
+    assert asked == ["hooks.example"]
 
 
 def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
@@ -62,7 +62,7 @@ def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
     with pytest.raises(NotifyError) as caught:
         Destinations(resolve=resolve).pin("secret-host", 443)
 
-    assert (True, "the receiver's name does not resolve") == (caught.value.retry, str(caught.value))
+    assert (caught.value.retry, str(caught.value)) == (True, "the receiver's name does not resolve")
 
 
 @pytest.mark.parametrize("spelling", ["2130706433", "0x7f.1", "127.1", "localhost"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from triage.domain.codec import to_body
 from triage.domain.incident import Incident, Notice
 from triage.domain.notice import Delivery, Filter, Receiver
 from triage.notify.ledger import DELIVERY, read_delivery, read_told
@@ -53,10 +54,10 @@ def test_each_receiver_gets_one_delivery_and_the_notice_is_marked(
     assert PlanRun(notices=1, deliveries=1, dropped=1) == run
     document = state.get("incident", "INC-7")
     assert document is not None
-    assert (True, ("state:open",)) == (document.body["notices"][0]["sent"], document.tags)
+    assert (document.body["notices"][0]["sent"], document.tags) == (True, ("state:open",))
     assert incident.first_seen_ns == document.sort
     assert {("rcv-a", "pending"), ("rcv-b", "dropped")} == {(d.receiver_id, d.state) for d in deliveries(state)}
-    assert 1 == state.count(DELIVERY, [["receiver:rcv-a"], ["incident:INC-7"], ["state:pending"]])
+    assert state.count(DELIVERY, [["receiver:rcv-a"], ["incident:INC-7"], ["state:pending"]]) == 1
 
 
 def test_a_second_run_finds_nothing_to_do(
@@ -67,7 +68,7 @@ def test_a_second_run_finds_nothing_to_do(
     plan_deliveries(state, NOW)
 
     assert PlanRun() == plan_deliveries(state, NOW + 1)
-    assert 1 == len(deliveries(state))
+    assert len(deliveries(state)) == 1
 
 
 def test_without_receivers_notices_do_not_pile_up(
@@ -76,7 +77,7 @@ def test_without_receivers_notices_do_not_pile_up(
     add_incident(incident)
 
     assert PlanRun(notices=1) == plan_deliveries(state, NOW)
-    assert 0 == state.count("incident", [["unsent:yes"]])
+    assert state.count("incident", [["unsent:yes"]]) == 0
 
 
 def test_more_incidents_than_a_page_are_all_planned(
@@ -87,7 +88,7 @@ def test_more_incidents_than_a_page_are_all_planned(
         add_incident(replace(incident, id=f"INC-{number}"))
 
     assert PlanRun(notices=250, deliveries=250) == plan_deliveries(state, NOW)
-    assert 0 == state.count("incident", [["unsent:yes"]])
+    assert state.count("incident", [["unsent:yes"]]) == 0
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -99,9 +100,9 @@ def test_nothing_is_lost_or_doubled_when_the_process_dies_at_any_write(
     whole = MemoryStateStore(data)
     for name in ("a", "b"):
         add = replace(receiver, id=f"rcv-{name}")
-        whole.put("receiver", add.id, _body(add), version=None)
+        whole.put("receiver", add.id, to_body(add), version=None)
     incident.notices = [Notice(f"n{number}", "incident.opened", NOW, "new") for number in range(3)]
-    whole.put("incident", incident.id, _body(incident), version=None, tags=["unsent:yes"])
+    whole.put("incident", incident.id, to_body(incident), version=None, tags=["unsent:yes"])
 
     with pytest.raises(Killed):
         plan_deliveries(DyingStore(data, lives, after), NOW)
@@ -110,7 +111,7 @@ def test_nothing_is_lost_or_doubled_when_the_process_dies_at_any_write(
     assert sorted((f"n{n}", f"rcv-{name}") for n in range(3) for name in "ab") == sorted(
         (delivery.notice_id, delivery.receiver_id) for delivery in deliveries(whole)
     )
-    assert 0 == whole.count("incident", [["unsent:yes"]])
+    assert whole.count("incident", [["unsent:yes"]]) == 0
 
 
 def test_what_somebody_else_writes_in_between_stays(
@@ -126,17 +127,17 @@ def test_what_somebody_else_writes_in_between_stays(
                     incident, assignee="dana",
                     notices=[*incident.notices, Notice("n2", "incident.acknowledged", NOW, "dana took it")],
                 )
-                super().put(kind, doc_id, _body(other), version=1, tags=["state:acknowledged", "unsent:yes"])
+                super().put(kind, doc_id, to_body(other), version=1, tags=["state:acknowledged", "unsent:yes"])
             return super().put(kind, doc_id, *args, **kwargs)
 
     state = Interfering(data)
-    MemoryStateStore(data).put("incident", incident.id, _body(incident), version=None, tags=["state:open", "unsent:yes"])
+    MemoryStateStore(data).put("incident", incident.id, to_body(incident), version=None, tags=["state:open", "unsent:yes"])
 
     plan_deliveries(state, NOW)
 
     document = state.get("incident", incident.id)
     assert document is not None
-    assert ("dana", [True, False]) == (document.body["assignee"], [n["sent"] for n in document.body["notices"]])
+    assert (document.body["assignee"], [n["sent"] for n in document.body["notices"]]) == ("dana", [True, False])
     assert {"state:acknowledged", "unsent:yes"} == set(document.tags)
 
 
@@ -155,9 +156,3 @@ def test_what_is_told_stays_as_it_was_when_the_notice_was_planned(
 
     assert told is not None
     assert ("open", "incident.opened", incident.partners) == (told.incident.state, told.notice.type, told.incident.partners)
-
-
-def _body(value: Any) -> dict[str, Any]:
-    from triage.domain.codec import to_body
-
-    return to_body(value)

@@ -69,5 +69,5 @@ def test_a_snapshot_is_bounded_and_leaves_the_incident_alone(incident: Incident)
 
     short = snapshot(incident)
 
-    assert (300, 10, []) == (len(short.title), len(short.trace_ids), short.notices)
-    assert (5000, 500, 1) == (len(incident.title), len(incident.trace_ids), len(incident.notices))
+    assert (len(short.title), len(short.trace_ids), short.notices) == (300, 10, [])
+    assert (len(incident.title), len(incident.trace_ids), len(incident.notices)) == (5000, 500, 1)

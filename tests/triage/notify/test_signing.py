@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 
 import pytest
@@ -14,8 +15,6 @@ from triage.notify.signing import key_of, new_secret, signed_headers
 
 @given(st.binary(min_size=24, max_size=64), st.dictionaries(st.text(), st.text()))
 def test_the_official_package_accepts_every_signature(key: bytes, content: dict[str, str]) -> None:
-    import json
-
     secret = "whsec_" + base64.b64encode(key).decode()
     body = json.dumps(content, ensure_ascii=True).encode()
 
@@ -28,7 +27,7 @@ def test_fresh_secrets_are_valid_and_differ() -> None:
     first, second = new_secret(), new_secret()
 
     assert first != second
-    assert 32 == len(key_of(first))
+    assert len(key_of(first)) == 32
 
 
 @pytest.mark.parametrize(

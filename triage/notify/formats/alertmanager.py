@@ -6,10 +6,9 @@ import hashlib
 from typing import Final
 
 from triage.domain.incident import Incident, Json
-from triage.domain.incident_json import incident_url
 from triage.domain.notice import Message
 from triage.domain.windows import rfc3339
-from triage.notify.formats.words import headline
+from triage.notify.formats.words import headline, link
 
 NEVER: Final = "0001-01-01T00:00:00Z"  # Go's zero time: the alert has no end yet
 
@@ -20,7 +19,7 @@ def render(message: Message, base_url: str) -> Json:
     resolved = message.notice.type == "incident.resolved"
     status = "resolved" if resolved else "firing"
     labels, annotations = _labels(incident), _annotations(message)
-    url = incident_url(incident.id, base_url)
+    url = link(message, base_url)
     alert = {
         "status": status,
         "labels": labels,

@@ -10,6 +10,7 @@ from triage.domain.incident import Json
 from triage.domain.incident_json import summary_json
 from triage.domain.notice import Message
 from triage.domain.windows import rfc3339
+from triage.notify.formats.words import link
 
 MAX_BYTES: Final = 20_000
 # In the order in which they are given up when a body is too long.
@@ -19,6 +20,7 @@ _LISTS: Final = ("groups", "instances", "trace_ids", "suspects", "services", "ap
 def render(message: Message, base_url: str) -> Json:
     """The fields of `GET /api/v1/incidents`, the summary, and why this is told."""
     data = summary_json(message.incident, base_url)
+    data["url"] = link(message, base_url)
     data["summary"] = message.incident.summary
     data["reason"] = message.notice.reason
     body: Json = {"type": message.notice.type, "timestamp": rfc3339(message.notice.at_ns), "data": data}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from triage.domain.incident import Json, NoticeType, Severity
-from triage.domain.incident_json import incident_url
 from triage.domain.notice import Message
 from triage.domain.windows import rfc3339
-from triage.notify.formats.words import facts, headline
+from triage.notify.formats.words import facts, headline, link
 from triage.notify.plan import clip
 
 MAX_SUMMARY: Final = 1_024
@@ -26,7 +25,7 @@ _SEVERITIES: Final[dict[Severity, str]] = {"critical": "critical", "high": "erro
 def render(message: Message, base_url: str) -> Json:
     """All events of an incident share its `dedup_key`, so that they are one PagerDuty alert."""
     incident = message.incident
-    url = incident_url(incident.id, base_url)
+    url = link(message, base_url)
     return {
         "routing_key": message.receiver.secret,
         "event_action": _ACTIONS[message.notice.type],

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from triage.domain.incident import Json, Severity
-from triage.domain.incident_json import incident_url
 from triage.domain.notice import Message
-from triage.notify.formats.words import facts, headline
+from triage.notify.formats.words import facts, headline, link
 
 _RESOLVED_COLOUR: Final = "#2e7d32"
 _COLOURS: Final[dict[Severity, str]] = {
@@ -27,7 +26,7 @@ def render(message: Message, base_url: str) -> Json:
             {
                 "color": _RESOLVED_COLOUR if resolved else _COLOURS[incident.severity],
                 "title": _escape(incident.title),
-                "title_link": incident_url(incident.id, base_url),
+                "title_link": link(message, base_url),
                 "text": _escape(incident.summary),
                 "fallback": line,
                 "fields": [

@@ -6,9 +6,8 @@ import re
 from typing import Final
 
 from triage.domain.incident import Json, Severity
-from triage.domain.incident_json import incident_url
 from triage.domain.notice import Message
-from triage.notify.formats.words import facts, headline
+from triage.notify.formats.words import facts, headline, link
 
 _COLOURS: Final[dict[Severity, str]] = {
     "critical": "attention", "high": "attention", "medium": "warning", "low": "default",
@@ -40,7 +39,7 @@ def render(message: Message, base_url: str) -> Json:
             },
         ],
         "actions": [
-            {"type": "Action.OpenUrl", "title": "Open the incident", "url": incident_url(incident.id, base_url)}
+            {"type": "Action.OpenUrl", "title": "Open the incident", "url": link(message, base_url)}
         ],
         "msteams": {"width": "full"},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from triage.domain.incident import Incident, NoticeType
+from triage.domain.incident_json import incident_url
 from triage.domain.notice import Message
 from triage.domain.windows import NS, rfc3339
 
@@ -25,6 +26,13 @@ def headline(message: Message) -> str:
     return f"{VERBS[message.notice.type]}: {incident.title} ({incident.id}, {incident.severity})"
 
 
+def link(message: Message, base_url: str) -> str:
+    """Where the message leads: to the incident's page; from a test to the receivers."""
+    if message.notice.type == "receiver.test":
+        return f"{base_url}/receivers"
+    return incident_url(message.incident.id, base_url)
+
+
 def facts(incident: Incident) -> list[tuple[str, str]]:
     """What a person on call wants to know first, as names and values; what is not known is left out."""
     rows = [
@@ -43,7 +51,8 @@ def facts(incident: Incident) -> list[tuple[str, str]]:
 def _share(failed: int, total: int) -> str:
     if not total:
         return f"{failed:,}" if failed else ""
-    return f"{failed:,} of {total:,} ({failed / total:.0%})"
+    share = 100 * failed / total
+    return f"{failed:,} of {total:,} ({share:.{1 if share < 1 else 0}f} %)"
 
 
 def _some(names: list[str]) -> str:

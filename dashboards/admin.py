@@ -1,0 +1,141 @@
+"""How the product fares, who may sign in, and the tokens of scripts and collectors."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
+
+from dashboards import gate
+from dashboards.pages import Fact, StatusPage, TokensPage, UsersPage
+from dashboards.render import render, tell
+from dashboards.status_model import status_json
+from dashboards.words import count, span_of_time
+from triage.accounts.permissions import ROLES, Role
+from triage.domain.windows import NS
+from triage.errors import BadInput
+
+pages: Final = Blueprint("admin", __name__, url_prefix="/admin")
+
+
+@pages.get("/status")
+def status() -> str:
+    """The product's own health."""
+    parts = gate.parts()
+    found = status_json(parts)
+    kept, run = found["kept"], found["last_analysis"]
+    facts = (Fact(count(kept["calls"]), "call witnesses kept"), Fact(count(kept["spans"]), "spans kept"),
+             Fact(count(kept["logs"]), "logs kept"), Fact(count(found["duplicates"]), "duplicates ignored"),
+             Fact(count(found["masked"]), "values masked"))
+    runs = [("Store", found["store"]), ("Version", found["version"]), ("Oldest record", found["oldest"] or "none"),
+            ("Newest record", found["newest"] or "none"), ("Behind by", span_of_time(int(float(found["lag_s"]) * NS)))]
+    if run:
+        runs += [("Last analysis", run["at"]), ("It took", f"{float(run['seconds']):.2f} s"),
+                 ("It read", f"{count(int(run['records']))} records"), ("It found", f"{count(int(run['findings']))} problems")]
+        runs += [("It failed", str(run["error"]))] if run.get("error") else []
+    return render(StatusPage(
+        facts=facts, rejected=tuple(sorted(found["rejected"].items(), key=lambda item: -item[1])),
+        sources=tuple(_source(source) for source in found["sources"]), runs=tuple(runs), reasons=tuple(parts.ready()),
+        can_manage=gate.may("accounts"), now_ns=parts.clock(),
+    ))
+
+
+def _source(source: Any) -> tuple[str, str]:
+    if not isinstance(source, dict):
+        return str(source), ""
+    rest = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in source.items() if name != "name")
+    return str(source.get("name", "")), rest
+
+
+@pages.get("/users")
+@gate.needs("accounts")
+def users() -> str:
+    """People who can sign in."""
+    return render(_users(""))
+
+
+@pages.post("/users")
+@gate.needs("accounts")
+def create_user() -> Response | tuple[str, int]:
+    """Add a user."""
+    form, parts = request.form, gate.parts()
+    try:
+        parts.accounts.create_user(form.get("name", "").strip(), form.get("password", ""), _role(form.get("role", "")),
+                                   parts.clock())
+    except BadInput as error:
+        return render(_users(error.reason)), 400
+    tell(f"{form['name'].strip()} can sign in now.")
+    return redirect("/admin/users", 303)
+
+
+@pages.post("/users/<name>/disable")
+@gate.needs("accounts")
+def disable_user(name: str) -> Response:
+    """Let a user in no more, and end their sessions."""
+    if name == gate.person().name:
+        raise BadInput("You cannot switch off yourself; ask another administrator.")
+    gate.parts().accounts.disable_user(name)
+    gate.parts().sessions.end_all(name)
+    tell(f"{name} was signed out everywhere and cannot sign in any more.")
+    return redirect("/admin/users", 303)
+
+
+@pages.post("/users/<name>/password")
+@gate.needs("accounts")
+def set_password(name: str) -> Response | tuple[str, int]:
+    """Give a user a new password, and end their sessions."""
+    try:
+        gate.parts().accounts.set_password(name, request.form.get("password", ""))
+    except BadInput as error:
+        return render(_users(error.reason)), 400
+    gate.parts().sessions.end_all(name)
+    tell(f"{name} has a new password and was signed out everywhere.")
+    return redirect("/sign-in" if name == gate.person().name else "/admin/users", 303)
+
+
+@pages.get("/tokens")
+@gate.needs("accounts")
+def tokens() -> str:
+    """Tokens, without their secrets."""
+    return render(_tokens())
+
+
+@pages.post("/tokens")
+@gate.needs("accounts")
+def create_token() -> str | tuple[str, int]:
+    """Add a token; its secret is on the page that answers, and never again."""
+    form, parts = request.form, gate.parts()
+    try:
+        token, text = parts.accounts.create_token(form.get("name", ""), _role(form.get("role", "")), parts.clock(),
+                                                  created_by=gate.person().name)
+    except BadInput as error:
+        return render(_tokens(fault=error.reason)), 400
+    return render(_tokens(secret=text.written(), secret_of=token.name))
+
+
+@pages.post("/tokens/<token_id>/revoke")
+@gate.needs("accounts")
+def revoke_token(token_id: str) -> Response:
+    """Make a token useless."""
+    gate.parts().accounts.revoke_token(token_id, gate.parts().clock())
+    tell("The token was revoked. Elsewhere it may be good for up to 30 s more.")
+    return redirect("/admin/tokens", 303)
+
+
+def _role(text: str) -> Role:
+    if text not in ROLES:
+        raise BadInput(f"the role is one of {', '.join(ROLES)}")
+    return text
+
+
+def _users(fault: str) -> UsersPage:
+    parts = gate.parts()
+    return UsersPage(users=tuple(parts.accounts.users()), roles=tuple(role for role in ROLES if role != "ingest"),
+                     me=gate.person().name, fault=fault, now_ns=parts.clock())
+
+
+def _tokens(*, secret: str = "", secret_of: str = "", fault: str = "") -> TokensPage:
+    parts = gate.parts()
+    return TokensPage(tokens=tuple(parts.accounts.tokens()), roles=ROLES, secret=secret, secret_of=secret_of, fault=fault,
+                      now_ns=parts.clock())

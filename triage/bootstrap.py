@@ -1,0 +1,395 @@
+"""The only module that wires: settings in, a running service out. Nothing happens at import."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from waitress.server import create_server
+
+from collectors.grpc_server import start_grpc
+from collectors.http_app import FrontDoor, Local
+from collectors.intake import Intake
+from collectors.limits import Limits
+from collectors.listener import HttpListener
+from collectors.naming import Naming
+from collectors.routes import RouteCatalogue
+from dashboards.app import create_app
+from dashboards.parts import ConsoleSettings, Parts
+from triage import __version__
+from triage.accounts.accounts import Accounts
+from triage.accounts.sessions import Sessions
+from triage.analyse.run import RunSettings
+from triage.config import Settings
+from triage.directory import Directory
+from triage.domain.incident import Incident
+from triage.domain.records import Records
+from triage.domain.windows import DAY_NS, NS, day_of
+from triage.errors import ConfigError, Conflict, StoreError
+from triage.flow import analyse_once, notify_once, receive
+from triage.incidents import documents
+from triage.incidents.fold import FoldSettings
+from triage.incidents.lifecycle import Request, act
+from triage.mask.masker import Masker
+from triage.mask.transfer import from_bytes
+from triage.notify.delivery import Courier
+from triage.notify.destination import Destinations, parse_networks
+from triage.notify.manual import replay, send_test
+from triage.notify.webhook import WebhookNotifier
+from triage.ports.records import Appended
+from triage.runfile import RunFile
+from triage.scheduler import Jobs
+from triage.store.elastic_client import ElasticSettings
+from triage.store.factory import Stores, open_elastic, open_embedded
+from triage.telemetry import Telemetry, log
+
+Clock = Callable[[], int]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def open_stores(settings: Settings, split_role: str = "") -> Stores:
+    """The stores that the settings name."""
+    folder = settings.embedded_path()
+    if folder is not None:
+        return open_embedded(folder, memory_mib=settings.store_memory_mib, split_role=split_role)
+    elastic = ElasticSettings(
+        hosts=tuple(settings.hosts()), api_key=settings.elastic_api_key.get_secret_value(),
+        username=settings.elastic_username, password=settings.elastic_password.get_secret_value(),
+        ca_certs=settings.elastic_ca_certs,
+    )
+    return open_elastic(elastic, prefix=settings.elastic_prefix, replicas=settings.elastic_replicas)
+
+
+def key_of(settings: Settings, name: str) -> str:
+    """A key from the settings, or the one kept in the data folder (made on first use). Raises ConfigError."""
+    given: str = getattr(settings, name).get_secret_value()
+    folder = settings.embedded_path()
+    if given:
+        return given
+    if folder is None:
+        raise ConfigError([f"TRIAGE_{name.upper()} (or TRIAGE_{name.upper()}_FILE) is needed with Elasticsearch: every process must "
+                           "use the same one; make it with `openssl rand -hex 32`"])
+    file = folder / f"{name.replace('_', '-')}.txt"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(32), "ascii")
+    return file.read_text("ascii").strip()
+
+
+@dataclass(slots=True)
+class Compute:
+    """Runs pure functions in one spawned child, so that analysis cannot stall acknowledgements and pages. A child that dies is
+    replaced once; its memory goes back when it has been idle."""
+
+    _pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The function's result."""
+        for last in (False, True):
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+            try:
+                return self._pool.submit(function, *arguments).result()
+            except BrokenProcessPool:
+                self.close()
+                if last:
+                    raise
+        raise AssertionError
+
+    def close(self) -> None:
+        """End the child."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+@dataclass(slots=True)
+class Service:
+    """A running service in one or more roles."""
+
+    settings: Settings
+    stores: Stores
+    masker: Masker
+    clock: Clock
+    accounts: Accounts
+    directory: Directory
+    telemetry: Telemetry
+    intake: Intake
+    jobs: Jobs = field(default_factory=Jobs)
+    compute: Compute = field(default_factory=Compute)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    cleanups: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
+    http_port: int = 0
+    grpc_port: int = 0
+    web_port: int = 0
+
+    def stop(self) -> None:
+        """Last in, first out: doors, jobs, stores."""
+        for name, cleanup in reversed(self.cleanups):
+            try:
+                cleanup()
+            except Exception:
+                logging.getLogger("triage").exception("cannot stop %s cleanly", name)
+        self.cleanups.clear()
+
+
+def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "") -> Service:
+    """Open the stores and make the parts; nothing listens and no job runs yet."""
+    stores = open_stores(settings, split_role)
+    masker = Masker(key_of(settings, "mask_key").encode())
+    directory = Directory.of(settings.partner, settings.api)
+    routes = RouteCatalogue.of([entry.route for entry in settings.api], settings.openapi)
+    intake = Intake(
+        keep=partial(_keep, masker, stores, directory), clock=clock, retention_days=settings.retention_days,
+        naming=Naming(gateway_services=frozenset(settings.gateway_services)), routes=routes,
+    )
+    service = Service(settings, stores, masker, clock, Accounts(stores.state), directory, Telemetry(settings.otel_endpoint), intake)
+    service.cleanups.append(("stores", stores.close))
+    service.cleanups.append(("telemetry", service.telemetry.close))
+    return service
+
+
+def _keep(masker: Masker, stores: Stores, directory: Directory, records: Records) -> tuple[Appended, int]:
+    if records.calls["partner"] and directory.partners:
+        records.calls["partner"] = [directory.partner_id(partner) for partner in records.calls["partner"]]
+    return receive(records, masker, stores.records)
+
+
+def start_collect(service: Service) -> None:
+    """Open the front door."""
+    settings = service.settings
+    limits = Limits(body_bytes=settings.body_limit_mib << 20, connections=settings.connections)
+    host, _, port = settings.otlp_http.rpartition(":")
+    local = Local(partial(authorise_local, service), partial(append_local, service))
+    listener = HttpListener(FrontDoor(service.intake, limits, partial(authorise, service), local), host, int(port), limits)
+    grpc_server, service.grpc_port = start_grpc(service.intake, limits, partial(authorise, service), settings.otlp_grpc)
+    listener.start()
+    service.http_port = listener.port
+    service.cleanups.append(("OTLP/HTTP", listener.stop))
+    service.cleanups.append(("OTLP/gRPC", lambda: grpc_server.stop(20).wait()))
+
+
+def authorise(service: Service, header: str) -> str | None:
+    """None when ingest is allowed, else the reason. Open until an ingest token exists (on loopback only; see `check_exposure`)."""
+    token = header.removeprefix("Bearer ").strip()
+    if token:
+        principal = service.accounts.verify_token(token, service.clock())
+        if principal is not None and principal.role in ("ingest", "administrator"):
+            return None
+        return "the token is unknown, revoked or not for ingest; make one with `triage token create --role ingest`"
+    if not service.accounts.has_tokens("ingest"):
+        return None
+    return "an ingest token is needed: send `Authorization: Bearer <token>`"
+
+
+def authorise_local(service: Service, header: str) -> str | None:
+    """Only the token of `run.json` or another administrator's opens the door of local commands."""
+    principal = service.accounts.verify_token(header.removeprefix("Bearer ").strip(), service.clock())
+    return None if principal is not None and principal.role == "administrator" else "this door is for local commands"
+
+
+def append_local(service: Service, data: bytes) -> Appended:
+    """Keep records that a local command has masked, and count them."""
+    batch = from_bytes(data)
+    appended = service.stores.records.append(batch)
+    counted = service.intake.counters
+    with counted.lock:
+        counted.kept.update(appended.kept)
+        counted.duplicate.update(appended.duplicate)
+        counted.masked += batch.masked
+        counted.sources["file"] = service.clock()
+    return appended
+
+
+def check_exposure(service: Service, roles: tuple[str, ...]) -> None:
+    """Refuse to listen beyond loopback without tokens and accounts. Raises ConfigError."""
+    settings, faults = service.settings, []
+    for role, name, address in (("collect", "OTLP_HTTP", settings.otlp_http), ("collect", "OTLP_GRPC", settings.otlp_grpc),
+                                ("web", "WEB", settings.web)):
+        if role not in roles or address.rpartition(":")[0].strip("[]") in LOOPBACK:
+            continue
+        if role == "collect" and not service.accounts.has_tokens("ingest"):
+            faults.append(f"TRIAGE_{name}: {address} is not loopback, so senders need a token first: `triage token create --role ingest`")
+        if role == "web" and not service.accounts.has_users():
+            faults.append(f"TRIAGE_{name}: {address} is not loopback, so people need accounts first: `triage user create`")
+    if faults:
+        raise ConfigError(faults)
+
+
+def start_web(service: Service) -> None:
+    """Open the console."""
+    settings = service.settings
+    app = create_app(console_parts(service), ConsoleSettings(
+        base_url=base_url(settings), secret_key=key_of(settings, "secret_key"), secure_cookie=settings.base_url.startswith("https:"),
+        retention_days=settings.retention_days,
+    ))
+    host, _, port = settings.web.rpartition(":")
+    server = create_server(app, host=host, port=int(port), threads=8, ident=None, channel_timeout=60, connection_limit=500)
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread.start()
+    service.web_port = int(server.effective_port)
+    service.cleanups.append(("console", server.close))
+
+
+def base_url(settings: Settings) -> str:
+    """Where people find the console."""
+    return settings.base_url.rstrip("/") or f"http://{settings.web}"
+
+
+def console_parts(service: Service) -> Parts:
+    """The console's seams, filled in."""
+    state = service.stores.state
+    return Parts(
+        records=service.stores.records, state=state, accounts=service.accounts, sessions=Sessions(state, service.accounts),
+        act=partial(_act, service), replay=lambda delivery_id: replay(state, delivery_id, service.clock()),
+        send_test=lambda receiver_id: send_test(state, _notifier(service), receiver_id, service.clock),
+        clock=service.clock, counters=partial(counters, service), version=__version__, store=service.stores.name,
+        ready=partial(reasons_not_ready, service), partner_name=service.directory.partner_name,
+        mask_text=service.masker.mask_text, refused=service.intake.refused.get,
+    )
+
+
+def _act(service: Service, incident_id: str, action: Any, version: int | None, actor: str, **args: Any) -> Incident:
+    """With a version: one try. Without one: whatever version there is, a few times over."""
+    tries = 1 if version is not None else 5
+    for left in reversed(range(tries)):
+        found = documents.get(service.stores.state, incident_id)
+        if found is None:
+            raise KeyError(incident_id)
+        request = Request(action, found.version if version is None else version, actor, **args)
+        try:
+            return act(service.stores.state, incident_id, request, service.clock())
+        except Conflict:
+            if not left:
+                raise
+    raise AssertionError
+
+
+def counters(service: Service) -> dict[str, Any]:
+    """What the front door of this process has counted."""
+    counted = service.intake.counters
+    now = service.clock()
+    with counted.lock:
+        return {
+            "duplicates": sum(counted.duplicate.values()), "rejected": dict(counted.rejected), "refused": dict(counted.refused),
+            "masked": counted.masked, "cut": counted.cut, "sources": [
+                {"source": source, "seconds_ago": round((now - at) / NS, 1)} for source, at in counted.sources.items()],
+            "lag_s": round((now - counted.newest_ns) / NS, 1) if counted.newest_ns else None,
+        }
+
+
+def reasons_not_ready(service: Service) -> list[str]:
+    """Why the service cannot serve now; empty when it can."""
+    reasons = []
+    for store in (service.stores.records, service.stores.state):
+        try:
+            store.ping()
+        except StoreError as error:
+            reasons.append(str(error))
+    if reasons:
+        return list(dict.fromkeys(reasons))
+    last = service.stores.state.get("run", "last")
+    limit = max(20 * service.settings.analysis_seconds, 600)
+    if last and service.clock() - last.body["at_ns"] > limit * NS:
+        reasons.append(f"the last analysis began over {limit} s ago; see the log of `triage work`")
+    return reasons
+
+
+def _notifier(service: Service) -> WebhookNotifier:
+    allowed = parse_networks(service.settings.webhook_allow)
+    return WebhookNotifier(Destinations(allowed), base_url(service.settings))
+
+
+def start_work(service: Service) -> None:
+    """Schedule analysis, notices and retention."""
+    courier = Courier(service.stores.state, _notifier(service), service.clock)
+    service.jobs.every(service.settings.analysis_seconds, "analysis", partial(run_analysis, service))
+    service.jobs.every(2, "notices", partial(notify_once_now, service, courier))
+    service.jobs.every(3600, "retention", partial(expire, service))
+    service.jobs.start()
+    service.cleanups.append(("compute", service.compute.close))
+    service.cleanups.append(("jobs", service.jobs.stop))
+
+
+def notify_once_now(service: Service, courier: Courier) -> None:
+    """One round of notices."""
+    notify_once(service.stores.state, courier, service.clock())
+
+
+def run_analysis(service: Service) -> None:
+    """One analysis run, recorded."""
+    settings, state, now = service.settings, service.stores.state, service.clock()
+    run = RunSettings(settings.learning_minutes, service.directory.partner_name, service.compute)
+    body: dict[str, Any] = {"at_ns": now, "seconds": 0.0, "records": 0, "findings": 0, "minutes": 0, "error": ""}
+    try:
+        with service.telemetry.span("analysis"):
+            report = analyse_once(service.stores.records, state, now, run, FoldSettings(settings.resolve_minutes))
+        body |= {"seconds": round(report.seconds, 3), "records": report.records, "findings": len(report.findings),
+                 "minutes": report.minutes}
+        log("triage.analysis", logging.INFO if report.minutes else logging.DEBUG, "analysis run", **body)
+    except Exception as error:
+        body["error"] = f"{type(error).__name__}: {error}"[:300] if isinstance(error, StoreError) else type(error).__name__
+        raise
+    finally:
+        _record_run(service, body)
+
+
+def _record_run(service: Service, body: dict[str, Any]) -> None:
+    state = service.stores.state
+    last = state.get("run", "last")
+    try:
+        state.put("run", "last", body, version=last.version if last else None)
+        if body["minutes"] or body["error"]:
+            state.put("run", f"{body['at_ns']}", body, version=None, sort=body["at_ns"], tags=["history:yes"])
+    except Conflict:
+        pass  # another worker recorded its run in the same moment
+
+
+def expire(service: Service) -> int:
+    """Drop the days beyond the retention; traces of incidents are pinned first."""
+    oldest = day_of(service.clock() - service.settings.retention_days * DAY_NS)
+    records = service.stores.records
+    dropped = 0
+    for signal_, days in records.counts().days.items():
+        for day in days:
+            if day < oldest:
+                dropped += records.drop_day(signal_, day)
+    return dropped
+
+
+def run_service(settings: Settings, roles: tuple[str, ...], *, ready: Callable[[Service], None], split_role: str = "") -> None:
+    """Run until SIGTERM or SIGINT; then finish what was accepted."""
+    service = build(settings, split_role=split_role)
+    try:
+        check_exposure(service, roles)
+        if "collect" in roles:
+            start_collect(service)
+        if "web" in roles:
+            start_web(service)
+        if "work" in roles:
+            start_work(service)
+        folder = settings.embedded_path()
+        if folder is not None:
+            run_file = RunFile.write(folder, service.http_port, service.web_port, service.accounts, service.clock())
+            service.cleanups.append(("run.json", run_file.remove))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: service.stopping.set())
+        log("triage", logging.INFO, "ready", roles=roles, store=service.stores.name)
+        ready(service)
+        service.stopping.wait()
+        log("triage", logging.INFO, "stopping")
+    finally:
+        service.stop()
+
+

@@ -1,0 +1,236 @@
+"""Writing the embedded store's files: one thread makes the batches that wait durable with one commit a day touched."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from triage.domain.columns import ALIAS_COLUMNS, SIGNALS, Signal
+from triage.domain.windows import DAY_NS, MINUTE_NS, day_of
+from triage.errors import StoreError, StoreUnavailable
+from triage.ports.masked import MaskedRecords
+from triage.ports.records import Appended
+from triage.store.day_keys import DayKeys
+from triage.store.duck_days import PINNED, DuckFiles, first_line
+from triage.store.keys import Keys, record_keys, text_keys
+
+GROUP_ROWS: Final = 20_000
+"""A commit of more rows gains nothing and delays the batches behind it."""
+_DAYS_IN_MEMORY: Final = 3
+_LINE_ID_LENGTH: Final = 16
+_LEDGER: Final[dict[Signal, tuple[str, ...]]] = {
+    "spans": ("trace_id",), "logs": ("trace_id",), "calls": (*ALIAS_COLUMNS, "witness_id"),
+}
+Bools = npt.NDArray[np.bool_]
+Waiting = tuple[MaskedRecords, "Future[Appended]"]
+
+
+@dataclass(slots=True)
+class Part:
+    """One day's rows of one signal: keys, times, and which batch each row came with."""
+
+    table: pa.Table
+    keys: Keys
+    times: npt.NDArray[np.int64]
+    owner: npt.NDArray[np.int64]
+
+    def only(self, rows: npt.NDArray[Any]) -> Part:
+        """Some of the rows."""
+        return Part(self.table.take(pa.array(rows)), self.keys[rows], self.times[rows], self.owner[rows])
+
+
+class DuckWriter:
+    """Group commit. `exclusive` is held while files change."""
+
+    def __init__(self, files: DuckFiles, folder: Path) -> None:
+        self._files, self._folder = files, folder
+        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+        self.exclusive = threading.Lock()
+        self._known: dict[tuple[str, Signal], DayKeys] = {}
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, batch: MaskedRecords) -> Appended:
+        """Wait until the batch is durable."""
+        done: Future[Appended] = Future()
+        self._queue.put((batch, done))
+        return done.result()
+
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Finish what waits."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def forget(self, day: str) -> None:
+        """The day's rows have changed behind this writer."""
+        self._known = {key: value for key, value in self._known.items() if key[0] != day}
+
+    def change(self, work: Callable[[duckdb.DuckDBPyConnection], Any]) -> Any:
+        """Run a transaction of its own, alone."""
+        with self.exclusive:
+            cursor = self._files.cursor()
+            try:
+                cursor.begin()
+                result = work(cursor)
+                cursor.commit()
+            except duckdb.Error as error:
+                _roll_back(cursor)
+                raise StoreUnavailable(f"cannot write: {first_line(error)}") from error
+            return result
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            first = self._queue.get()
+            if first is None:
+                return
+            group, going = self._gather(first)
+            try:
+                with self.exclusive:
+                    results = self._commit([batch for batch, _ in group])
+            except duckdb.Error as error:
+                _fail(group, StoreUnavailable(f"cannot write: {first_line(error)}"))
+            except StoreError as error:
+                _fail(group, error)
+            except Exception as error:  # the thread must live on; the senders are told
+                _fail(group, StoreError(f"cannot write: {type(error).__name__}"))
+            else:
+                for (_, done), result in zip(group, results, strict=True):
+                    done.set_result(result)
+
+    def _gather(self, first: Waiting) -> tuple[list[Waiting], bool]:
+        """What waits, up to a bound; and whether to go on after it."""
+        group, rows = [first], _rows(first[0])
+        while rows < GROUP_ROWS:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                break
+            if item is None:
+                return group, False
+            group.append(item)
+            rows += _rows(item[0])
+        return group, True
+
+    def _commit(self, batches: list[MaskedRecords]) -> list[Appended]:
+        results = [Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0)) for _ in batches]
+        by_day: dict[int, dict[Signal, Part]] = {}
+        for signal in SIGNALS:
+            tables = [batch.table(signal) for batch in batches]
+            table = pa.concat_tables(tables)
+            if not len(table):
+                continue
+            times = table.column("time_ns").to_numpy()
+            owner = np.repeat(np.arange(len(tables)), [len(part) for part in tables])
+            part = Part(table, record_keys(signal, table), times, owner)
+            days = times // DAY_NS
+            for day in np.unique(days).tolist():
+                mine = np.flatnonzero(days == day)
+                by_day.setdefault(day, {})[signal] = part if len(mine) == len(times) else part.only(mine)
+        for day, parts in sorted(by_day.items()):
+            self._commit_day(day_of(day * DAY_NS), parts, results)
+        return results
+
+    def _commit_day(self, day: str, parts: dict[Signal, Part], results: list[Appended]) -> None:
+        cursor, database = self._files.cursor(), self._files.day(day)
+        fresh = {signal: self._fresh(day, database, signal, part) for signal, part in parts.items()}
+        new = {signal: parts[signal].only(np.flatnonzero(mask)) for signal, mask in fresh.items() if mask.any()}
+        if new:
+            minutes = sorted({int(m) for part in new.values() for m in np.unique(part.times // MINUTE_NS)})
+            cursor.begin()
+            try:
+                for signal, part in new.items():
+                    insert(cursor, database, signal, part.table, part.keys)
+                cursor.execute(f"INSERT INTO {database}.receipts VALUES (?, ?, ?)", [uuid.uuid4().hex, time.time_ns(), minutes])
+                cursor.commit()
+            except BaseException:
+                _roll_back(cursor)
+                raise
+            for signal, part in new.items():
+                self._known[(day, signal)].add(part.keys)
+        for signal, mask in fresh.items():
+            _count(signal, parts[signal].owner, mask, results)
+
+    def _fresh(self, day: str, database: str, signal: Signal, part: Part) -> Bools:
+        """Which rows are new: the first of its key in this group, and not in the day or among the pinned."""
+        fresh = np.zeros(len(part.keys), bool)
+        fresh[np.unique(part.keys, return_index=True)[1]] = True
+        known = self._known.pop((day, signal), None)
+        if known is None:
+            sql = f"SELECT key FROM {database}.{signal} UNION ALL SELECT key FROM {PINNED}.{signal}"
+            known = DayKeys(self._folder, self._files.cursor().execute(sql).fetchnumpy()["key"].astype(np.uint64))
+        self._known[(day, signal)] = known  # the newest last
+        while len(self._known) > _DAYS_IN_MEMORY * len(SIGNALS):
+            self._known.pop(next(iter(self._known)))
+        return fresh & ~known.known(part.keys)
+
+
+def insert(cursor: duckdb.DuckDBPyConnection, database: str, signal: Signal, table: pa.Table, keys: Keys) -> None:
+    """Insert rows and the ledger of their IDs."""
+    cursor.register("incoming", table.add_column(0, "key", pa.array(keys)))
+    cursor.execute(f"INSERT INTO {database}.{signal} SELECT * FROM incoming")
+    ledger = ledger_of(signal, table)
+    if len(ledger):
+        cursor.register("incoming_ids", ledger)
+        cursor.execute(f"INSERT INTO {database}.ids SELECT * FROM incoming_ids")
+
+
+def ledger_of(signal: Signal, table: pa.Table) -> pa.Table:
+    """(hash, minute) of every ID of these records, each pair once. Span witnesses are found through their trace."""
+    minutes = (table.column("time_ns").to_numpy() // MINUTE_NS).astype(np.uint64)
+    parts: list[npt.NDArray[np.uint64]] = []
+    for name in _LEDGER[signal]:
+        column = table.column(name)
+        lengths = np.array([len(value) for value in column.to_pylist()])
+        present = lengths == _LINE_ID_LENGTH if name == "witness_id" else lengths > 0
+        if present.any():
+            some = column if present.all() else column.filter(pa.array(present))
+            parts.append(np.stack([text_keys(some), minutes[present]]))
+    if not parts:
+        return pa.table({"hash": pa.array([], pa.uint64()), "minute": pa.array([], pa.int32())})
+    hashes, at = np.concatenate(parts, axis=1)
+    order = np.lexsort((at, hashes))
+    hashes, at = hashes[order], at[order]
+    first = np.ones(len(hashes), bool)
+    first[1:] = (hashes[1:] != hashes[:-1]) | (at[1:] != at[:-1])
+    return pa.table({"hash": hashes[first], "minute": at[first].astype(np.int32)})
+
+
+def _count(signal: Signal, owner: npt.NDArray[np.int64], fresh: Bools, results: list[Appended]) -> None:
+    new = np.bincount(owner[fresh], minlength=len(results))
+    old = np.bincount(owner[~fresh], minlength=len(results))
+    for result, kept, duplicate in zip(results, new.tolist(), old.tolist(), strict=True):
+        result.kept[signal] += kept
+        result.duplicate[signal] += duplicate
+
+
+def _rows(batch: MaskedRecords) -> int:
+    return len(batch.spans) + len(batch.logs) + len(batch.calls)
+
+
+def _fail(group: list[Waiting], error: Exception) -> None:
+    for _, done in group:
+        done.set_exception(error)
+
+
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    try:
+        cursor.rollback()
+    except duckdb.Error:
+        return  # the transaction is gone already

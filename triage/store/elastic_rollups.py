@@ -1,0 +1,99 @@
+"""Roll-ups on Elasticsearch: one document a minute and partner, with that partner's rows as columns.
+
+The index is refreshed only here, after all documents of a change, so that readers see all of a change or nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import pyarrow as pa
+from elasticsearch import Elasticsearch
+
+from triage.domain.windows import MINUTE_NS, Window
+from triage.ports.records import Condition, RollupKind
+from triage.ports.rollups import SCHEMAS
+from triage.store.conditions import check, matching, rollup_columns
+from triage.store.elastic_bulk import BulkWriter, write_checked
+from triage.store.elastic_client import translated
+from triage.store.elastic_cluster import ClusterWatch
+from triage.store.elastic_query import minutes_query
+from triage.store.elastic_schema import Names
+from triage.store.elastic_search import Searcher
+
+_TERMS: Final = 10_000
+
+
+class ElasticRollups:
+    """Reads and replaces roll-ups."""
+
+    def __init__(
+        self, client: Elasticsearch, names: Names, search: Searcher, bulk: BulkWriter, cluster: ClusterWatch,
+    ) -> None:
+        self._client = client
+        self._names = names
+        self._search = search
+        self._bulk = bulk
+        self._cluster = cluster
+
+    def replace(self, kind: RollupKind, minutes: Collection[int], rows: pa.Table) -> None:
+        """Write the new documents over the old ones and delete what is left of these."""
+        index = self._names.rollups(kind)
+        documents = {_doc_id(*key): body for key, body in _documents(rows)}
+        stale = self._present(index, sorted(set(minutes))) - documents.keys()
+        lines: list[dict[str, Any]] = []
+        for doc_id, body in documents.items():
+            lines += [{"index": {"_index": index, "_id": doc_id}}, body]
+        lines += [{"delete": {"_index": index, "_id": doc_id}} for doc_id in sorted(stale)]
+        write_checked(self._bulk, lines, copies=self._cluster.view().copies)
+        with translated():
+            self._client.indices.refresh(index=index, ignore_unavailable=True)
+
+    def read(self, kind: RollupKind, window: Window, where: Sequence[Condition]) -> pa.Table:
+        """Rows of the minutes that begin in the window; Elasticsearch selects by partner, the rest is done here."""
+        check(rollup_columns(kind), where)
+        schema = SCHEMAS[kind]
+        first, end = -(-window.start_ns // MINUTE_NS), -(-window.end_ns // MINUTE_NS)
+        query = minutes_query(first, end, _partners(where))
+        columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+        for hits in self._search.everything(self._names.rollups(kind), query, "minute", ["rows"]):
+            for hit in hits:
+                for name, values in columns.items():
+                    values.extend(hit["_source"]["rows"][name])
+        return matching(pa.table(columns, schema=schema), where)
+
+    def _present(self, index: str, minutes: list[int]) -> set[str]:
+        """IDs of the documents of these minutes."""
+        found: set[str] = set()
+        for start in range(0, len(minutes), _TERMS):
+            query = {"terms": {"minute": minutes[start : start + _TERMS]}}
+            for hits in self._search.everything(index, query, "minute", ()):
+                found.update(hit["_id"] for hit in hits)
+        return found
+
+
+def _documents(rows: pa.Table) -> Iterable[tuple[tuple[int, str], dict[str, Any]]]:
+    """A document for every minute and partner of the rows."""
+    columns = rows.to_pydict()
+    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for row, key in enumerate(zip(columns["minute"], columns["partner"], strict=True)):
+        groups[key].append(row)
+    for (minute, partner), members in groups.items():
+        own = {name: [values[row] for row in members] for name, values in columns.items()}
+        yield (minute, partner), {"minute": minute, "partner": partner, "rows": own}
+
+
+def _doc_id(minute: int, partner: str) -> str:
+    return f"{minute}-{blake2b(partner.encode(), digest_size=12).hexdigest()}"
+
+
+def _partners(where: Sequence[Condition]) -> list[str] | None:
+    """The partners that conditions leave; None for all."""
+    for condition in where:
+        if condition.column == "partner" and condition.operator in ("=", "in"):
+            value = condition.value
+            return list(map(str, value)) if isinstance(value, tuple) else [str(value)]
+    return None
