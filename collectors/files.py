@@ -12,8 +12,7 @@ from typing import IO, Final, Literal
 
 import orjson
 
-from collectors.gateways import KINDS
-from collectors.gateways.read import recognise
+from collectors.gateways import GATEWAYS, KINDS
 from triage.errors import BadInput
 
 LINES: Final = 2_000
@@ -52,7 +51,8 @@ def _bodies(stream: IO[bytes], file: Path, format_: str, tell: Callable[[], int]
     if kind == "otlp":
         yield from _otlp(stream, start, file, tell)
         return
-    number, lines = 1, []
+    number = 0
+    lines: list[bytes] = []
     for number, line in enumerate(stream, 1):
         lines.append(line)
         if len(lines) >= LINES:
@@ -65,10 +65,10 @@ def _bodies(stream: IO[bytes], file: Path, format_: str, tell: Callable[[], int]
 def _recognised(start: bytes, file: Path, format_: str) -> str:
     if format_ != "auto":
         return format_
-    if b'"resourceSpans"' in start or b'"resourceLogs"' in start or (start[:1] == b"\x0a" and not start.lstrip()[:1] in b"{["):
+    if b'"resourceSpans"' in start or b'"resourceLogs"' in start or (start[:1] == b"\x0a" and start.lstrip()[:1] not in (b"{", b"[")):
         return "otlp"
-    lines = start.decode("utf-8", "replace").splitlines()
-    kind = recognise([line for line in lines[:50] if line.strip()])
+    lines = [line for line in start.decode("utf-8", "replace").splitlines()[:20] if line.strip()]
+    kind = next((gateway.kind for gateway in GATEWAYS if any(gateway.recognise(line) for line in lines)), None)
     if kind is None:
         raise BadInput(f"{file.name}: the format is not recognised; name it with --format ({', '.join(FORMATS[1:])})")
     return kind

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from collectors.gateways.append import Identities
 from collectors.gateways.read import read_lines
 from collectors.naming import Naming
 from collectors.otlp import decode_logs, decode_logs_json, decode_traces, decode_traces_json
@@ -100,9 +101,9 @@ class Intake:
 
     def decode(
         self, kind: str, encoding: Encoding, body: bytes, *, gateway: str = "", log_sink: LogSink | None = None,
-        seen: dict[bytes, int] | None = None,
+        identities: Identities | None = None, first_line: int = 1,
     ) -> Records:
-        """A body as Records. `log_sink` and `seen` carry the ordinals of identical records on through the pieces of one file.
+        """A body as Records. `log_sink` and `identities` carry the ordinals of identical records on through the pieces of one file.
         Raises BadInput when nothing of it can be read."""
         records = Records()
         if kind == "traces":
@@ -110,7 +111,7 @@ class Intake:
         elif kind == "logs":
             (decode_logs if encoding == "protobuf" else decode_logs_json)(body, records, log_sink or LogSink())
         else:
-            read_lines(gateway, body, records, routes=self.routes, seen=seen)
+            read_lines(gateway, body, records, routes=self.routes, identities=identities, first_line=first_line)
         return records
 
     def take(self, records: Records, source: str) -> Outcome:

@@ -11,9 +11,9 @@ import orjson
 
 from collectors.codes import codes_and_message
 from collectors.naming import Naming, first
-from collectors.routes import RouteCatalogue, template_of
+from collectors.routes import RouteCatalogue, ids_in_path, resource_in, template_of
 from triage.domain.calls import outcome_of
-from triage.domain.columns import CALL_COLUMNS, LOG_COLUMNS, NO_PARTNER, SPAN_COLUMNS
+from triage.domain.columns import CALL_COLUMNS, LOG_COLUMNS, NO_PARTNER
 from triage.domain.records import Records
 
 SERVER: Final = 2
@@ -102,6 +102,7 @@ class SpanSink:
         responder = {"upstream": "upstream", "service": "upstream", "kong": "gateway", "gateway": "gateway"}.get(
             first(attributes, naming.responder).lower(), "upstream" if upstream_status else "")
         flag = first(attributes, naming.flag)
+        consent, payment = ids_in_path(path) if path else ("", "")
         call = {
             "witness_id": trace_id + span_id, "witness": "span", "time_ns": start, "duration_ns": duration,
             "partner": first(attributes, naming.partner) or NO_PARTNER,
@@ -111,10 +112,11 @@ class SpanSink:
             "codes": " ".join(codes), "message": message, "trace_id": trace_id, "span_id": span_id,
             "interaction_id": first(attributes, naming.interaction_id), "request_id": first(attributes, naming.request_id),
             "gateway_request_id": first(attributes, naming.gateway_request_id),
-            "consent_id": first(attributes, naming.consent_id), "payment_id": first(attributes, naming.payment_id),
+            "consent_id": first(attributes, naming.consent_id) or consent,
+            "payment_id": first(attributes, naming.payment_id) or payment,
             "idempotency": first(attributes, naming.idempotency), "customer": first(attributes, naming.customer),
             "customer_present": bool(first(attributes, naming.customer_present)),
-            "resource_ref": resource_in(path), "upstream_status": upstream_status,
+            "resource_ref": resource_in(path) if path else "", "upstream_status": upstream_status,
             "service": "" if resource.service in naming.gateway_services else resource.service,
             "responder": responder, "flag": flag, "gateway_ms": -1,
             "bytes_in": _size(attributes, "http.request"), "bytes_out": _size(attributes, "http.response"),
@@ -186,17 +188,6 @@ _SEVERITIES: Final = {
 }
 
 
-def resource_in(path: str) -> str:
-    """The raw ID of the account or other resource that the path names, for the masker to make a pseudonym of; or empty."""
-    if not path:
-        return ""
-    raw = path.partition("?")[0].split("/")
-    learned = template_of(path).split("/")
-    if len(raw) != len(learned):
-        return ""
-    return next((value for value, template in zip(raw, learned, strict=True) if template == "{id}"), "")
-
-
 def _exception(attributes: dict[str, Any]) -> tuple[str, str, str]:
     if not attributes:
         return "", "", ""
@@ -234,6 +225,3 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-assert len(SPAN_COLUMNS) == 21  # noqa: S101  # `SpanSink.add` writes rows in this order

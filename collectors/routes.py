@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 _MOST_SEGMENTS: Final = 16
 _LONGEST_WORD: Final = 64
-_VERSION: Final = re.compile(r"v\d{1,3}(?:\.\d{1,3}){0,2}(?:-?(?:alpha|beta|rc)\d{0,2})?", re.IGNORECASE)
+_VERSION: Final = re.compile(
+    r"\d{1,2}\.\d{1,2}(?:\.\d{1,2})?|v\d{1,3}(?:\.\d{1,3}){0,2}(?:-?(?:alpha|beta|rc)\d{0,2})?", re.IGNORECASE
+)
 _TEMPLATE: Final = re.compile(r"\{[^/]*\}|\*{1,2}")
 _PLACEHOLDER: Final = re.compile(r":[A-Za-z_]\w*|<[^/]*>|\(\?P?<[^/]*|\$\{?[A-Za-z_]\w*\}?")
 _WORD: Final = re.compile(r"[._~-]?[A-Za-z]+(?:[-_.~][A-Za-z]+)*")
@@ -80,9 +82,11 @@ def _reads_well(word: str) -> bool:
 def _words_with_number(segment: str) -> bool:
     """Several words of which one carries a single digit, as in `psd2-consents` or `oauth2-token`."""
     words = re.split(r"[-_.~]", segment)
-    return len(words) > 1 and all(
-        word.isascii() and (word.isalpha() or _NUMBERED_WORD.fullmatch(word) is not None) and len(word) < 16 for word in words
-    )
+    return len(words) > 1 and all(word.isascii() and len(word) < 16 and _is_short_word(word) for word in words)
+
+
+def _is_short_word(word: str) -> bool:
+    return word.isalpha() or word.lower() in _KNOWN or _NUMBERED_WORD.fullmatch(word) is not None
 
 
 class _Node:

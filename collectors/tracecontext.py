@@ -15,7 +15,7 @@ _B3: Final = re.compile(r"([0-9a-f]{16}|[0-9a-f]{32})-([0-9a-f]{16})(?:-([01d])(
 _HEX_TRACE: Final = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 _HEX_SPAN: Final = re.compile(r"[0-9a-f]{16}")
 _UBER: Final = re.compile(r"([0-9a-f]{1,32})(?::|%3a)([0-9a-f]{1,16})(?::|%3a)[0-9a-f]{1,16}(?::|%3a)([0-9a-f]{1,2})")
-_XRAY: Final = re.compile(r"(?:^|[;,\s])root=1-([0-9a-f]{8})-([0-9a-f]{24})", re.IGNORECASE)
+_XRAY: Final = re.compile(r"(?:^|[;,\s]|root=)1-([0-9a-f]{8})-([0-9a-f]{24})", re.IGNORECASE)
 _XRAY_PARENT: Final = re.compile(r"parent=([0-9a-f]{16})", re.IGNORECASE)
 _XRAY_SAMPLED: Final = re.compile(r"sampled=([01])", re.IGNORECASE)
 

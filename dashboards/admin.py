@@ -29,7 +29,7 @@ def status() -> str:
              Fact(count(kept["logs"]), "logs kept"), Fact(count(found["duplicates"]), "duplicates ignored"),
              Fact(count(found["masked"]), "values masked"))
     runs = [("Store", found["store"]), ("Version", found["version"]), ("Oldest record", found["oldest"] or "none"),
-            ("Newest record", found["newest"] or "none"), ("Behind by", span_of_time(int(float(found["lag_s"]) * NS)))]
+            ("Newest record", found["newest"] or "none"), ("Newest one is", _age(found["lag_s"]))]
     if run:
         runs += [("Last analysis", run["at"]), ("It took", f"{float(run['seconds']):.2f} s"),
                  ("It read", f"{count(int(run['records']))} records"), ("It found", f"{count(int(run['findings']))} problems")]
@@ -37,15 +37,19 @@ def status() -> str:
     return render(StatusPage(
         facts=facts, rejected=tuple(sorted(found["rejected"].items(), key=lambda item: -item[1])),
         sources=tuple(_source(source) for source in found["sources"]), runs=tuple(runs), reasons=tuple(parts.ready()),
-        can_manage=gate.may("accounts"), now_ns=parts.clock(),
+        can_manage=gate.may("accounts"),
     ))
+
+
+def _age(seconds: float | None) -> str:
+    return "not known" if seconds is None else f"{span_of_time(int(float(seconds) * NS))} old"
 
 
 def _source(source: Any) -> tuple[str, str]:
     if not isinstance(source, dict):
         return str(source), ""
-    rest = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in source.items() if name != "name")
-    return str(source.get("name", "")), rest
+    ago = source.get("seconds_ago")
+    return str(source.get("source", "")), "" if ago is None else f"{span_of_time(int(float(ago) * NS))} ago"
 
 
 @pages.get("/users")

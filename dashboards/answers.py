@@ -88,10 +88,15 @@ def answer_for(row: Row, calls: list[Row], partner: str, incident: Incident | No
         return Answer("We cannot tell how this request ended", f"{asked} No result was recorded.", "unknown",
                       _known(incident, now_ns), _say_unknown(wish, when))
     why, tell = _failure(row, wish, when, app)
-    headline = f"The {wish.noun} did not go through" if wish.money else f"The {wish.noun} could not be given"
+    return Answer(_headline(row, wish), f"{asked} {why}{_also(row, calls)}", side_of(row), _known(incident, now_ns), tell)
+
+
+def _headline(row: Row, wish: Wish) -> str:
+    if wish.money:
+        return "The payment was not made" if _not_begun(row) else "The payment was not confirmed"
     if wish.noun in ("request", "connection", "permission for the app"):
-        headline = f"The {wish.noun} did not work"
-    return Answer(headline, f"{asked} {why}{_also(row, calls)}", side_of(row), _known(incident, now_ns), tell)
+        return f"The {wish.noun} did not work"
+    return f"The {wish.noun} could not be given"
 
 
 def _worked(row: Row, calls: list[Row], wish: Wish, asked: str, when: str) -> Answer:
@@ -114,8 +119,10 @@ def _failure(row: Row, wish: Wish, when: str, app: str) -> tuple[str, str]:
         return (f"A provider outside the bank that we need for it did not work. {_outcome(row, wish)}",
                 f"“Your {wish.noun} {when} did not work because a provider that we rely on had a fault. {_advice(row, wish)}”")
     cause = {"gateway": "The entrance of our systems could not pass the request on."}.get(side, _bank_cause(row))
+    unsure = wish.money and not _not_begun(row)
+    how = "could not be confirmed" if unsure else "did not go through"
     return (f"{cause} {_outcome(row, wish)}",
-            f"“Your {wish.noun} {when} did not go through because of a fault on our side. {_advice(row, wish)} We are sorry.”")
+            f"“Your {wish.noun} {when} {how} because of a fault on our side. {_advice(row, wish)} We are sorry.”")
 
 
 def _bank_cause(row: Row) -> str:
@@ -128,15 +135,17 @@ def _no_answer(row: Row) -> bool:
     return row["status"] in (0, 408, 504) or row["duration_ns"] >= 15 * NS
 
 
-def _never_reached(row: Row) -> bool:
-    """Whether it is sure that no system of the bank began to carry out the request."""
+def _not_begun(row: Row) -> bool:
+    """Whether it is sure that no system of the bank carried out the request: it was refused, or never passed on."""
+    if 400 <= row["status"] < 500:
+        return True
     return row["outcome"] == "gateway_error" and row["responder"] == "gateway" and not row["upstream_status"]
 
 
 def _outcome(row: Row, wish: Wish) -> str:
     if not wish.money:
         return "Nothing was changed." if row["method"] != "GET" else "No information was passed on."
-    if _never_reached(row) or 400 <= row["status"] < 500:
+    if _not_begun(row):
         return "The payment was not made. No money moved."
     return "The payment was not confirmed. Check in the payment system whether it was made before anyone pays again."
 
@@ -144,7 +153,7 @@ def _outcome(row: Row, wish: Wish) -> str:
 def _advice(row: Row, wish: Wish) -> str:
     if not wish.money:
         return "Please try again later."
-    if _never_reached(row):
+    if _not_begun(row):
         return "You have not been charged. Please try again later."
     return "Please look at your account before you pay again, so that you do not pay twice."
 
@@ -206,9 +215,10 @@ MISSES: Final[dict[str, tuple[str, str, str]]] = {  # reason -> headline, what h
                   "“Could you send me the reference number that the app shows, or a screenshot of the error?”"),
     "never_seen": ("We have never seen this number",
                    "No request with this number reached us. It may be mistyped, or belong to the app's own system, or the "
-                   "request never arrived here.",
+                   "request never arrived here. If it was sent just now, try again in a minute.",
                    "“We cannot find your request on our side. Please ask the app's support whether it was sent to us.”"),
-    "not_yet_indexed": ("This number is not here yet", "Our records are running late at the moment. Try again in a minute.",
+    "not_yet_indexed": ("This number is not here yet",
+                        "It is less than a minute old, and its record may still be on its way. Try again in a minute.",
                         "“I am still waiting for the record of your request. One moment please.”"),
     "expired": ("This is older than what we keep", "The record of this request has been deleted, as our rules ask for.",
                 "“Your request is older than our technical records. I pass it on to a colleague.”"),

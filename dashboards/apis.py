@@ -34,7 +34,7 @@ def index() -> str:
     """The list."""
     parts = gate.parts()
     rows, trouble = attempt(lambda: api_rows(parts), list[HealthRow]())
-    return render(list_page("APIs", "API", rows, request.args, trouble, parts.clock()))
+    return render(list_page("APIs", "API", rows, request.args, trouble))
 
 
 @pages.get("/apis/<api_key>")

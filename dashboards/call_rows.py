@@ -12,10 +12,9 @@ from dashboards.pages import CallRow
 from dashboards.parts import Parts
 from triage.calls.join import derive_calls
 from triage.domain.calls import FAULT_OUTCOMES
-from triage.domain.codec import from_body
 from triage.domain.incident import SEVERITIES, Incident
 from triage.domain.windows import MINUTE_NS, rfc3339
-from triage.ports.state import Document
+from triage.incidents import documents
 
 Row = dict[str, Any]
 _CANDIDATES: Final = 50
@@ -52,7 +51,7 @@ class IncidentLinks:
         for tag in (f"api:{api_of(row)}", f"partner:{row['partner']}"):
             if tag not in self._by_tag:
                 page = self._parts.state.select("incident", [(tag,)], limit=_CANDIDATES)
-                self._by_tag[tag] = [read_incident(doc) for doc in page.items if gate.visible(doc.tags)]
+                self._by_tag[tag] = [documents.read(doc) for doc in page.items if gate.visible(doc.tags)]
             seen.update((incident.id, incident) for incident in self._by_tag[tag])
         return seen.values()
 
@@ -61,7 +60,7 @@ class IncidentLinks:
         if not incident.merged_into:
             return incident
         doc = self._parts.state.get("incident", incident.merged_into)
-        return read_incident(doc) if doc and gate.visible(doc.tags) else incident
+        return documents.read(doc) if doc and gate.visible(doc.tags) else incident
 
 
 def _explains(incident: Incident, row: Row) -> bool:
@@ -77,13 +76,6 @@ def _explains(incident: Incident, row: Row) -> bool:
     apis = {f"{api.method} {api.route}" for api in incident.apis}
     partners = {partner.id for partner in incident.partners}
     return (not apis or api_of(row) in apis) and (not partners or row["partner"] in partners)
-
-
-def read_incident(doc: Document) -> Incident:
-    """An incident's document as an incident at its document's version."""
-    incident = from_body(Incident, doc.body)
-    incident.version = doc.version
-    return incident
 
 
 def call_rows(parts: Parts, rows: Sequence[Row]) -> tuple[CallRow, ...]:

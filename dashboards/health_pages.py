@@ -36,7 +36,7 @@ def health_row(key: str, name: str, sub: str, href: str, figures: Figures, live:
 
 
 def list_page(
-    title: str, noun: str, rows: list[HealthRow], arguments: Mapping[str, str], trouble: str, now_ns: int,
+    title: str, noun: str, rows: list[HealthRow], arguments: Mapping[str, str], trouble: str,
 ) -> HealthListPage:
     """The list, filtered by the words typed and sorted as asked."""
     query, sort = arguments.get("q", "").strip(), arguments.get("sort", "errors")
@@ -47,7 +47,7 @@ def list_page(
     sorts = tuple(Facet(label, "", f"?{urlencode({**kept, 'sort': name})}", name == sort)
                   for name, (label, _) in _SORTS.items())
     return HealthListPage(title=title, noun=noun, rows=tuple(wanted[:SHOWN]), query=query, sort=sort, sorts=sorts,
-                          left_out=max(0, len(wanted) - SHOWN), trouble=trouble, now_ns=now_ns)
+                          left_out=max(0, len(wanted) - SHOWN), trouble=trouble)
 
 
 def one_page(

@@ -6,7 +6,6 @@ from typing import Final
 
 from dashboards import gate
 from dashboards.attempt import attempt
-from dashboards.call_rows import read_incident
 from dashboards.incident_rows import select_incidents
 from dashboards.pages import Fact, GroupLink, IncidentPage, NoticeRow, TimelineRow, TraceView
 from dashboards.parts import Parts
@@ -16,6 +15,7 @@ from dashboards.telling import incident_notices
 from dashboards.waterfall import trace_view
 from dashboards.words import count, plural, share, short_time, span_of_time
 from triage.domain.incident import Incident, TimelineEntry
+from triage.incidents import documents
 
 _INLINE_ROWS: Final = 24
 _TRACES_TRIED: Final = 5
@@ -108,7 +108,7 @@ def _similar(parts: Parts, incident: Incident) -> tuple[Incident, ...]:
     for incident_id in incident.similar[:5]:
         doc = parts.state.get("incident", incident_id)
         if doc is not None and gate.visible(doc.tags):
-            found.append(read_incident(doc))
+            found.append(documents.read(doc))
     return tuple(found)
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from dashboards import gate
-from dashboards.call_rows import read_incident
 from dashboards.pages import IncidentRow
 from dashboards.parts import Parts
 from dashboards.svg import spark
 from dashboards.words import count, plural, share, side_words, span_of_time
 from triage.domain.incident import Incident
+from triage.incidents import documents
 
 Where = list[tuple[str, ...]]
 _SPARK_MINUTES: Final = 120
@@ -37,7 +37,7 @@ def select_incidents(
         page = parts.state.select("incident", where, limit=limit - len(items), cursor=at)
         for doc in page.items:
             if gate.visible(doc.tags):
-                incident = read_incident(doc)
+                incident = documents.read(doc)
                 if max(incident.last_seen_ns, incident.opened_ns) >= since_ns:
                     items.append(incident)
         at = page.next
@@ -58,7 +58,7 @@ def get_incident(parts: Parts, incident_id: str) -> Incident:
     doc = parts.state.get("incident", incident_id)
     if doc is None or not gate.visible(doc.tags):
         raise KeyError(f"incident {incident_id}")
-    return read_incident(doc)
+    return documents.read(doc)
 
 
 def incident_row(incident: Incident, now_ns: int) -> IncidentRow:

@@ -9,17 +9,18 @@ import pyarrow as pa
 
 from dashboards import gate
 from dashboards.answers import answer_for, hops_for, miss_for
-from dashboards.call_rows import IncidentLinks, call_rows, calls_of, read_incident
+from dashboards.call_rows import IncidentLinks, call_rows, calls_of
 from dashboards.ids import Candidate, candidates
 from dashboards.pages import Answer, CallRow, Hop
 from dashboards.parts import Parts
 from triage.domain.incident import Incident
-from triage.domain.windows import DAY_NS
+from triage.domain.windows import DAY_NS, NS
+from triage.incidents import documents
 from triage.ports.records import Found
 
 Row = dict[str, Any]
 _MOST_CALLS: Final = 50
-_LATE_S: Final = 5.0
+_SETTLING_NS: Final = 60 * NS  # an ID so young may still be on its way
 _WORDS: Final = {"witness_id": "span_id", "log_id": "span_id"}  # internal names -> words of the interface
 
 
@@ -122,7 +123,7 @@ def _complaint(parts: Parts, query: str) -> Result | None:
         return Result(query, "complaint_id", number, "", inner.answer, inner.calls, inner.trace_id, inner.incident,
                       inner.hops, found=True)
     incident_doc = parts.state.get("incident", doc.body.get("incident_id") or "-")
-    incident = read_incident(incident_doc) if incident_doc and gate.visible(incident_doc.tags) else None
+    incident = documents.read(incident_doc) if incident_doc and gate.visible(incident_doc.tags) else None
     return Result(query, "complaint_id", number, "", miss_for("expired"), (), "", incident, (), found=False)
 
 
@@ -137,7 +138,7 @@ def _why_not(parts: Parts, guesses: list[Candidate], retention_days: int) -> tup
             return "expired", f"We keep records for {retention_days} days."
     if any(guess.unsampled for guess in guesses):
         return "sampled_out", ""
-    if float(parts.counters().get("lag_s") or 0) > _LATE_S:
+    if any(guess.made_ms > (parts.clock() - _SETTLING_NS) // 1_000_000 for guess in guesses):
         return "not_yet_indexed", ""
     return "never_seen", ""
 

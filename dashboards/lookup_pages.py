@@ -58,7 +58,7 @@ def _page(result: Result | None) -> LookupPage:
     return LookupPage(
         query=result.query if result else "", asked=result is not None,
         matched_kind=result.matched_kind if result else "", matched_value=result.matched_value if result else "",
-        reason=result.reason if result else "", answer=result.answer if result else None,
+        answer=result.answer if result else None,
         side_words=side_sentence(result.answer.whose_side, result.found) if result else "",
         incident_id=incident.id if incident else "", incident_words=incident.title if incident else "",
         hops=result.hops if result else (), calls=result.calls if result else (),

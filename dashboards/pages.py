@@ -258,7 +258,6 @@ class TracePage:
     calls: tuple[CallRow, ...]
     incidents: tuple[tuple[str, str], ...]
     why_empty: str
-    everything: bool
     now_ns: int
 
 
@@ -289,7 +288,6 @@ class LookupPage:
     asked: bool
     matched_kind: str
     matched_value: str
-    reason: str
     answer: Answer | None
     side_words: str
     incident_id: str
@@ -346,7 +344,6 @@ class HealthListPage:
     sorts: tuple[Facet, ...]
     left_out: int
     trouble: str
-    now_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +406,6 @@ class ReceiversPage:
     secret_of: str
     fault: str
     form: dict[str, str]
-    now_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,4 +451,3 @@ class StatusPage:
     runs: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
     can_manage: bool
-    now_ns: int

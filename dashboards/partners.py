@@ -33,7 +33,7 @@ def index() -> str:
     """The list."""
     parts = gate.parts()
     rows, trouble = attempt(lambda: partner_rows(parts), list[HealthRow]())
-    return render(list_page("Partners", "partner", rows, request.args, trouble, parts.clock()))
+    return render(list_page("Partners", "partner", rows, request.args, trouble))
 
 
 @pages.get("/partners/<path:partner_id>")

@@ -105,5 +105,5 @@ def _page(*, fault: str = "", secret: str = "", secret_of: str = "") -> Receiver
         receiver=receiver, next=f"/receivers?{urlencode({'receiver': receiver, 'cursor': following})}#deliveries"
         if following else "", formats=FORMATS, severities=SEVERITIES, can_manage=gate.may("receivers"),
         can_deliver=gate.may("deliver"), secret=secret, secret_of=secret_of, fault=fault,
-        form={name: request.form.get(name, "") for name in _FORM}, now_ns=parts.clock(),
+        form={name: request.form.get(name, "") for name in _FORM},
     )

@@ -38,7 +38,8 @@ def chrome(status: int = 200) -> Chrome:
     here = "/" + request.path.strip("/").split("/")[0]
     parent = _PARENTS.get(here, here)
     nav = tuple(NavItem(label, path, path == parent) for label, path in NAV) if who else ()
-    toast = session.pop("toast", None) if status < 400 and request.method == "GET" and "toast" in session else None
+    shown = status < 400 and request.method == "GET" and "X-Refresh" not in request.headers
+    toast = session.pop("toast", None) if shown and "toast" in session else None
     theme = request.cookies.get("theme", "auto")
     return Chrome(
         nav=nav, user=who.name if who else "", role=who.role if who else "", csrf=gate.csrf_token() if who else "",

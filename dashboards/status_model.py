@@ -20,7 +20,7 @@ def status_json(parts: Parts) -> dict[str, Any]:
         "masked": live.get("masked", 0),
         "oldest": rfc3339(counts.oldest_ns) if counts.oldest_ns is not None else None,
         "newest": rfc3339(counts.newest_ns) if counts.newest_ns is not None else None,
-        "lag_s": live.get("lag_s", 0), "sources": list(live.get("sources", [])),
+        "lag_s": live.get("lag_s"), "sources": list(live.get("sources", [])),
         "last_analysis": run_json(run.body) if run else None,
     }
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from triage.domain.windows import MINUTE_NS
+
+_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 360, 1440)
+_MOST_STEPS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Curve:
     failed: str
     marks: tuple[Mark, ...]
     peak: int
+    step: str  # what a step of the line stands for: 'a minute', 'in 10 minutes'
     start_ns: int
     end_ns: int
     failed_total: int
@@ -49,26 +56,32 @@ def spark(values: Sequence[float], label: str, *, width: int = 120, height: int 
 
 
 def curve(points: Sequence[tuple[int, int, int]], marks: Sequence[tuple[int, str]]) -> Curve | None:
-    """A curve of (minute, calls, failed), with marks at (time in ns, words). None without points."""
+    """A curve of (minute, calls, failed), with marks at (time in ns, words). None without points.
+
+    A long stretch is drawn in steps of some minutes, each the sum of its minutes, so that a comb becomes a line.
+    """
     if not points:
         return None
     first, last = points[0][0], points[-1][0] + 1
-    by_minute = {minute: (calls, failed) for minute, calls, failed in points}
-    peak = max(max(calls, failed) for _, calls, failed in points) or 1
-    width, height, span = 720.0, 160.0, last - first
-    stride = max(1, span // 720)
-    upper, lower = [], []
-    for minute in range(first, last, stride):
-        cells = [by_minute.get(m, (0, 0)) for m in range(minute, min(minute + stride, last))]
-        x = _n(width * (minute - first) / max(1, span - 1)) if span > 1 else _n(width / 2)
-        upper.append(f"{x} {_n(height - 150 * max(c[0] for c in cells) / peak)}")
-        lower.append(f"{x} {_n(height - 150 * max(c[1] for c in cells) / peak)}")
+    step = next((step for step in _STEPS if (last - first) / step <= _MOST_STEPS), _STEPS[-1])
+    steps = -(-(last - first) // step)
+    calls, failed = [0] * steps, [0] * steps
+    for minute, n, bad in points:
+        calls[(minute - first) // step] += n
+        failed[(minute - first) // step] += bad
+    peak = max(*calls, *failed, 1)
+    width, height = 720.0, 160.0
+    xs = [_n(width * i / (steps - 1)) if steps > 1 else "360" for i in range(steps)]
     placed = tuple(
-        Mark(round(width * (at / 60e9 - first) / max(1, span), 1), words)
+        Mark(round(width * (at / 60e9 - first) / (last - first), 1), words)
         for at, words in marks if first <= at / 60e9 <= last
     )
-    return Curve(_area(upper, height), _area(lower, height), placed, peak, first * 60_000_000_000,
-                 last * 60_000_000_000, sum(failed for _, _, failed in points))
+    return Curve(
+        calls=_area([f"{x} {_n(height - 150 * n / peak)}" for x, n in zip(xs, calls, strict=True)], height),
+        failed=_area([f"{x} {_n(height - 150 * n / peak)}" for x, n in zip(xs, failed, strict=True)], height),
+        marks=placed, peak=peak, step="a minute" if step == 1 else f"in {step} minutes", start_ns=first * MINUTE_NS,
+        end_ns=last * MINUTE_NS, failed_total=sum(failed),
+    )
 
 
 def _area(points: list[str], height: float) -> str:

@@ -60,7 +60,7 @@ def show(trace_id: str) -> str:
     titles = [(incident_id, _title(parts, incident_id)) for incident_id in trace.incidents]
     return render(TracePage(
         trace_id=trace.trace_id, trace=view if view.rows else None, calls=trace.calls, incidents=tuple(titles),
-        why_empty=_why_empty(trace), everything=everything, now_ns=parts.clock(),
+        why_empty=_why_empty(trace), now_ns=parts.clock(),
     ))
 
 

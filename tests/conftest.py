@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from elasticsearch import Elasticsearch, OrjsonSerializer
 
-TESTS = Path(__file__).parent
-sys.path.insert(0, str(TESTS))  # builders, contracts, elastic_node
-sys.path.append(str(TESTS.parent))  # last, so that an installed wheel comes before the source tree
+sys.path.insert(0, str(Path(__file__).parent))  # builders, contracts, elastic_node
+sys.path.append(str(Path(__file__).parents[1]))  # last, so that an installed wheel comes before the source tree
 
 from elastic_node.node import running_node
 
@@ -20,3 +21,20 @@ def elastic_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real node that lives as long as the session. Fails, never skips, where the node cannot be had."""
     with running_node(tmp_path_factory.mktemp("elastic")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def elastic_client(elastic_url: str) -> Iterator[Elasticsearch]:
+    """A client of the node."""
+    with Elasticsearch(elastic_url, serializer=OrjsonSerializer(), request_timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def elastic_prefix(elastic_client: Elasticsearch) -> Iterator[str]:
+    """First word of the test's own index names; what it leaves behind is deleted."""
+    prefix = f"t{uuid4().hex[:12]}"
+    yield prefix
+    if indices := list(elastic_client.indices.get_alias(index=f"{prefix}-*").body):
+        elastic_client.indices.delete(index=indices)
+    elastic_client.options(ignore_status=404).indices.delete_index_template(name=f"{prefix}-*")

@@ -13,8 +13,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import orjson
 from waitress.server import create_server
 
 from collectors.grpc_server import start_grpc
@@ -68,6 +70,18 @@ def open_stores(settings: Settings, split_role: str = "") -> Stores:
         ca_certs=settings.elastic_ca_certs,
     )
     return open_elastic(elastic, prefix=settings.elastic_prefix, replicas=settings.elastic_replicas)
+
+
+def routes_of(settings: Settings) -> RouteCatalogue:
+    """The known route templates: of the API catalogue and of the OpenAPI file. Raises ConfigError."""
+    templates = [entry.route.rpartition(" ")[2] for entry in settings.api]
+    if not settings.openapi:
+        return RouteCatalogue(templates)
+    try:
+        document = orjson.loads(Path(settings.openapi).read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ConfigError([f"TRIAGE_OPENAPI: {settings.openapi} cannot be read as JSON: {error}"]) from error
+    return RouteCatalogue(templates, [document])
 
 
 def key_of(settings: Settings, name: str) -> str:
@@ -149,7 +163,7 @@ def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "")
     stores = open_stores(settings, split_role)
     masker = Masker(key_of(settings, "mask_key").encode())
     directory = Directory.of(settings.partner, settings.api)
-    routes = RouteCatalogue.of([entry.route for entry in settings.api], settings.openapi)
+    routes = routes_of(settings)
     intake = Intake(
         keep=partial(_keep, masker, stores, directory), clock=clock, retention_days=settings.retention_days,
         naming=Naming(gateway_services=frozenset(settings.gateway_services)), routes=routes,

@@ -9,7 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from collectors.gateways import envoy, kong, neutral, nginx
+from collectors.gateways import (
+    apache,
+    apisix,
+    aws,
+    envoy,
+    haproxy,
+    kong,
+    krakend,
+    neutral,
+    nginx,
+    spring,
+    traefik,
+    tyk,
+    wso2,
+)
 from collectors.gateways.call import GatewayCall
 
 
@@ -24,7 +38,9 @@ class Gateway:
 
 GATEWAYS: Final = tuple(
     Gateway(module.KIND, module.recognise, module.parse)
-    for module in (kong, envoy, nginx, neutral)
+    for module in (
+        kong, apisix, tyk, wso2, aws, envoy, traefik, haproxy, krakend, spring, nginx, apache, neutral,
+    )
 )
 """In the order in which `auto` asks them: the more telling formats first."""
 

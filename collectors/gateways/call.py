@@ -11,6 +11,7 @@ from collectors.tracecontext import trace_context
 from triage.domain.columns import NO_PARTNER
 
 _PARTNER_HEADERS: Final = ("x-consumer-username", "x-consumer-custom-id", "x-partner-id", "x-tpp-id", "x-client-id", "client-id")
+_CODES: Final = ("x-ob-error-code", "x-error-code", "x-fapi-error-code", "x-amzn-errortype")
 _PRESENT: Final = ("x-fapi-customer-ip-address", "psu-ip-address")
 
 
@@ -56,6 +57,7 @@ class GatewayCall:
     instance: str = ""
     version: str = ""
     environment: str = ""
+    yearless: bool = False  # the gateway's log names no year; `time_ns` is of 2000
 
 
 def correlate(
@@ -82,6 +84,21 @@ def correlate(
         customer=request.get("psu-id", "") or request.get("x-customer-id", ""),
         customer_present=any(request.get(name) for name in _PRESENT),
     )
+
+
+def code_in(answer: Mapping[str, str]) -> tuple[str, ...]:
+    """The error code that the response's headers name, where they do."""
+    return tuple(code for name in _CODES if (code := answer.get(name, "")))[:1]
+
+
+def responder_of(status: int, upstream_status: int) -> str:
+    """Who made the answer: 'upstream' when it answered the same, 'gateway' when it refused by itself, '' when that is open.
+
+    502 and 504 say by definition that the server behind failed (RFC 9110), so they are not held against the gateway.
+    """
+    if upstream_status:
+        return "upstream" if upstream_status == status else ""
+    return "gateway" if status >= 400 and status not in (502, 504) else ""
 
 
 def partner_among(known: Iterable[str], request: Mapping[str, str]) -> str:

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import Any, Final
 
-from collectors.gateways.call import GatewayCall, correlate, partner_among
-from collectors.gateways.fields import Names, flat_call, has_keys, responder_of, status_of, text, whole
+from collectors.gateways.call import GatewayCall, correlate, partner_among, responder_of
+from collectors.gateways.fields import Names, flat_call, has_keys, status_of, text, whole
 from collectors.gateways.times import instant, span
 from triage.errors import BadInput
 

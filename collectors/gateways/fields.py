@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from collectors.codes import codes_and_message
-from collectors.gateways.call import GatewayCall, correlate, partner_among
+from collectors.gateways.call import GatewayCall, correlate, partner_among, responder_of
 from collectors.gateways.times import checked, instant, span
 from triage.errors import BadInput
 
@@ -27,13 +27,6 @@ _PREFIXES: Final = (
 )
 _UNITS: Final = ("ns", "us", "ms", "s")
 _INT64: Final = 2**63
-PARTS: Final = (
-    "time", "end_time", "duration_s", "duration_ms", "duration_us", "duration_ns", "method", "path", "request", "status",
-    "bytes_in", "bytes_out", "partner", "route", "service", "upstream_status", "upstream_s", "upstream_ms", "flag", "code",
-    "message", "body", "responder", "gateway_ms", "instance", "version", "environment", "trace_id", "span_id",
-    "interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id", "idempotency", "customer",
-    "customer_present",
-)
 
 
 def as_object(entry: str | dict[str, Any]) -> dict[str, Any]:
@@ -173,17 +166,9 @@ def flat_call(kind: str, entry: str | dict[str, Any], names: Names) -> GatewayCa
     )
 
 
-def responder_of(status: int, upstream_status: int) -> str:
-    """Who made the answer, by the two statuses: 'upstream' when it answered the same, 'gateway' when it did not answer."""
-    if upstream_status:
-        return "upstream" if upstream_status == status else ""
-    return "gateway" if status >= 400 else ""
-
-
 def _gateway_ms(fields: Fields, duration: int, upstream: int) -> int:
-    said = fields.text("gateway_ms")
-    if said:
-        return span(said, "ms") // 1_000_000
+    if any(fields.text(f"gateway_{unit}") for unit in _UNITS):
+        return fields.duration_ns("gateway") // 1_000_000
     return max(0, duration - upstream) // 1_000_000 if upstream and duration else -1
 
 

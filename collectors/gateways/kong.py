@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from collectors.gateways.call import GatewayCall, correlate, partner_among
+from collectors.gateways.call import GatewayCall, code_in, correlate, partner_among, responder_of
 from collectors.gateways.combined import COMBINED, combined_call
 from collectors.gateways.fields import as_object, has_keys, headers_of, status_of, text, whole
 from collectors.gateways.times import instant, span
@@ -43,7 +43,7 @@ def _call(entry: dict[str, Any]) -> GatewayCall:
     headers, answer = headers_of(request.get("headers")), headers_of(response.get("headers"))
     consumer, service = _part(entry, "consumer"), _part(entry, "service")
     kong_ms = latencies.get("kong")
-    code = answer.get("x-ob-error-code", "")
+    status = status_of(response.get("status"))
     return GatewayCall(
         KIND,
         instant(entry.get("started_at"), "ms"),
@@ -51,23 +51,26 @@ def _call(entry: dict[str, Any]) -> GatewayCall:
         text(request.get("method")).upper(),
         text(request.get("uri")) or text(request.get("url")),
         route=_route(_part(entry, "route")),
-        status=status_of(response.get("status")),
+        status=status,
         partner=partner_among((text(consumer.get("username")), text(consumer.get("custom_id"))), headers),
         correlation=correlate(
             headers, answer, kong=_part(entry, "trace_id"),
             gateway_request_id=text(request.get("id")) or text(entry.get("correlation_id")),
         ),
-        codes=(code,) if code else (),
+        codes=code_in(answer),
         service=text(service.get("name")) or text(service.get("host")),
         upstream_status=whole(entry.get("upstream_status")),
-        responder={"upstream": "upstream", "service": "upstream"}.get(text(entry.get("source")), "gateway")
-        if entry.get("source") else "",
+        responder=_responder(text(entry.get("source")), status),
         gateway_ms=whole(kong_ms) if isinstance(kong_ms, int) and kong_ms >= 0 else -1,
         bytes_in=whole(request.get("size")),
         bytes_out=whole(response.get("size")),
         instance=text(entry.get("node")) or text(entry.get("hostname")),
         environment=text(entry.get("workspace_name")) if entry.get("workspace_name") != "default" else "",
     )
+
+
+def _responder(source: str, status: int) -> str:
+    return "upstream" if source in ("upstream", "service") else responder_of(status, 0) if source else ""
 
 
 def _part(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:

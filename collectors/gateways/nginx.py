@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from collectors.gateways.call import GatewayCall
 from collectors.gateways.combined import COMBINED, combined_call, match_combined
-from collectors.gateways.fields import Names, flat_call, has_keys
+from collectors.gateways.fields import Names, as_object, flat_call, has_keys
 from collectors.gateways.times import span
 
 KIND: Final = "nginx"
@@ -25,7 +25,7 @@ NAMES: Final[Names] = {
     "upstream_s": ("upstream_response_time",),
     "code": ("ob_error_code", "error_code"),
     "instance": ("hostname", "server_instance"),
-    "gateway_request_id": ("request_id", "req_id"),
+    "gateway_request_id": ("req_id",),
     "request_id": ("http_x_request_id", "sent_http_x_request_id"),
 }
 _TIMES: Final = re.compile(r'^\s*"(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*"(?: "(?:[^"\\]|\\.)*")? (?:rt=)?(\d+\.\d{3})(?!\d)')
@@ -39,7 +39,9 @@ def recognise(line: str) -> bool:
 def parse(entry: str | dict[str, Any]) -> GatewayCall:
     """One entry -> one call. Raises BadInput with the reason."""
     if isinstance(entry, dict) or entry.lstrip().startswith("{"):
-        return flat_call(KIND, entry, NAMES)
+        found = dict(as_object(entry))
+        own = found.pop("request_id", None)  # nginx' own ID of the request; X-Request-ID is `http_x_request_id`
+        return flat_call(KIND, found if own is None else {"gateway_request_id": own, **found}, NAMES)
     line = match_combined(entry)
     seconds = _TIMES.match(line["rest"])
     return combined_call(KIND, line, duration_ns=span(seconds[1], "s") if seconds else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import orjson
 
 from collectors.gateways import GATEWAYS, KINDS, Gateway
 from collectors.gateways.append import Identities, append_call
+from collectors.gateways.times import in_nearest_year
 from collectors.routes import RouteCatalogue
 from triage.domain.records import Records
 from triage.errors import BadInput
@@ -24,17 +26,20 @@ Entry = str | dict[str, Any]
 
 def read_lines(
     kind: str, body: bytes | Iterable[bytes], records: Records, *, routes: RouteCatalogue | None = None,
-    names: Mapping[str, str] | None = None, identities: Identities | None = None, first_line: int = 1,
+    names: Mapping[str, str] | None = None, identities: Identities | None = None, first_line: int = 1, now_ns: int = 0,
 ) -> str:
     """Append the calls of a body (bytes) or of lines, and reject the others with line number and reason. Returns the kind.
 
     `kind` may be `auto`: recognised from the first lines. `names` renames keys of JSON entries (theirs -> ours, see
-    `neutral`). `identities` and `first_line` carry on where an earlier piece of the same file ended. A line over 1 MiB is cut
-    and counted. Raises BadInput for an unknown kind, and for `auto` where no format is recognised.
+    `neutral`). `identities` and `first_line` carry on where an earlier piece of the same file ended. `now_ns` gives a year to
+    lines of gateways that write none. A line over 1 MiB is cut and counted. Raises BadInput for an unknown kind, and for
+    `auto` where no format is recognised.
     """
     numbered = _entries(body, records, first_line)
     if kind == AUTO:
         head = list(islice(numbered, _LOOKED_AT))
+        if not head:
+            return AUTO
         gateway = _recognised(head)
         numbered = chain(head, numbered)
     elif kind in KINDS:
@@ -49,6 +54,8 @@ def read_lines(
         except BadInput as error:
             records.reject("calls", error.reason, number)
             continue
+        if call.yearless and now_ns:
+            call = replace(call, time_ns=in_nearest_year(call.time_ns, now_ns))
         append_call(records, call, identities.of(entry), routes)
     return gateway.kind
 
@@ -99,18 +106,17 @@ def _items(document: Any, records: Records) -> Iterator[tuple[int, Entry]]:
 
 
 def _document(body: bytes) -> Any:
-    """The body as one JSON document, or None when it is made of lines."""
+    """The body as one JSON document, or None when it is made of lines. The parser gives up at the second line's first byte."""
     text = body.removeprefix(_BOM).strip()
-    single = text[:1] == b"[" or (text[:1] == b"{" and text[-1:] == b"}" and b"\n" in text[:4])
-    if text[:1] not in (b"[", b"{") or not (single or text.count(b"\n", 0, 1 << 16) < 200):
+    if text[:1] not in (b"[", b"{"):
         return None
-    try:
-        return orjson.loads(text)
-    except ValueError:
+    for spelling in (text, text.decode("utf-8", "replace")):
         try:
-            return orjson.loads(text.decode("utf-8", "replace"))
-        except ValueError:
-            return None
+            return orjson.loads(spelling)
+        except ValueError as error:
+            if "utf-8" not in str(error).lower():
+                return None
+    return None
 
 
 def _recognised(head: list[tuple[int, Entry]]) -> Gateway:

@@ -18,8 +18,11 @@ _MONTHS: Final = {name: place for place, name in enumerate(
     ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}
 _COMMON: Final = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(?: ([+-]\d{4}|Z))?")
 _ISO: Final = re.compile(
-    r"(\d{4})[-/](\d{2})[-/](\d{2})(?:[T ]| - )(\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9})\d*)?\s?(Z|UTC|[+-]\d{2}:?\d{2})?(?:\[[\w/+-]+\])?"
+    r"(\d{4})[-/](\d{2})[-/](\d{2})(?:[T ]| - )(\d{2}):(\d{2}):(\d{2})"
+    r"(?:[.,](\d{1,9})\d*)?\s?(Z|UTC|[+-]\d{2}:?\d{2})?(?:\[[\w/+-]+\])?"
 )
+_YEARLESS: Final = re.compile(r"([A-Za-z]{3})\s+(\d{1,2}) (\d{2}):(\d{2}):(\d{2})")
+_LEAP_YEAR: Final = 2000
 _NUMBER: Final = re.compile(r"-?\d{1,24}(?:\.\d{1,24})?(?:[eE][+-]?\d{1,3})?")
 _EPOCH_UNITS: Final = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (0, _SECOND))
 
@@ -46,6 +49,29 @@ def span(value: object, unit: str) -> int:
     if number is None or number < 0:
         return 0
     return min(int(number * NS_PER[unit]), _INT64 - 1)
+
+
+def yearless(text: str) -> int:
+    """A date without a year (`Mar 05 10:15:30`, UTC), as if it were 2000, a leap year. See `in_nearest_year`."""
+    found = _YEARLESS.fullmatch(text.strip())
+    if found is None:
+        raise BadInput("the time cannot be read")
+    month = str(_MONTHS.get(found[1].lower(), 0))
+    return _moment((str(_LEAP_YEAR), month, *found.groups()[1:]), "", None)
+
+
+def in_nearest_year(ns: int, near_ns: int) -> int:
+    """A time of 2000 moved to the year that brings it nearest to another time."""
+    moment = _EPOCH + timedelta(microseconds=ns // 1_000)
+    year = (_EPOCH + timedelta(microseconds=near_ns // 1_000)).year
+    candidates = []
+    for wanted in (year - 1, year, year + 1):
+        try:
+            since = moment.replace(year=wanted) - _EPOCH
+        except ValueError:  # 29 February of another year
+            continue
+        candidates.append((since.days * 86_400 + since.seconds) * _SECOND + ns % _SECOND)
+    return min(candidates, key=lambda candidate: abs(candidate - near_ns), default=ns)
 
 
 def checked(ns: int) -> int:

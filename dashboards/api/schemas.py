@@ -109,5 +109,5 @@ ALL: Final[dict[str, Json]] = {
     "Status": _object({
         "version": _TEXT, "store": _TEXT, "kept": _object({"calls": _WHOLE, "spans": _WHOLE, "logs": _WHOLE}),
         "duplicates": _WHOLE, "rejected": _ANY, "masked": _WHOLE, "oldest": _MAYBE_TIME, "newest": _MAYBE_TIME,
-        "lag_s": _NUMBER, "sources": _list({}), "last_analysis": {"type": ["object", "null"]}}),
+        "lag_s": {"type": ["number", "null"]}, "sources": _list({}), "last_analysis": {"type": ["object", "null"]}}),
 }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from uuid import uuid4
+from collections.abc import Callable
 
 import pytest
 from contracts.record_store_contract import RecordStoreContract
@@ -12,7 +11,6 @@ from elasticsearch import Elasticsearch
 
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
-from triage.store.elastic_client import ElasticSettings, connect
 from triage.store.elastic_records import ElasticRecordStore
 from triage.store.elastic_schema import FORMAT
 from triage.store.elastic_state import ElasticStateStore
@@ -20,41 +18,26 @@ from triage.store.elastic_state import ElasticStateStore
 pytestmark = pytest.mark.elastic
 
 
-@pytest.fixture(scope="module")
-def client(elastic_url: str) -> Iterator[Elasticsearch]:
-    with connect(ElasticSettings((elastic_url,))) as client:
-        yield client
-
-
 @pytest.fixture
-def prefix(client: Elasticsearch) -> Iterator[str]:
-    prefix = f"t{uuid4().hex[:12]}"
-    yield prefix
-    if indices := list(client.indices.get_alias(index=f"{prefix}-*").body):
-        client.indices.delete(index=indices)
-    client.indices.delete_index_template(name=f"{prefix}-*")
-
-
-@pytest.fixture
-def newer_format(client: Elasticsearch, prefix: str) -> Callable[[], None]:
-    return lambda: client.indices.put_mapping(index=f"{prefix}-*", meta={"format": FORMAT + 1}) and None
+def newer_format(elastic_client: Elasticsearch, elastic_prefix: str) -> Callable[[], None]:
+    return lambda: elastic_client.indices.put_mapping(index=f"{elastic_prefix}-*", meta={"format": FORMAT + 1}) and None
 
 
 class TestElasticRecordStore(RecordStoreContract):
     @pytest.fixture
-    def store(self, client: Elasticsearch, prefix: str) -> RecordStore:
-        return ElasticRecordStore(client, prefix)
+    def store(self, elastic_client: Elasticsearch, elastic_prefix: str) -> RecordStore:
+        return ElasticRecordStore(elastic_client, elastic_prefix)
 
     @pytest.fixture
-    def reopen(self, client: Elasticsearch, prefix: str) -> Callable[[RecordStore], RecordStore]:
-        return lambda store: (store.close(), ElasticRecordStore(client, prefix))[1]
+    def reopen(self, elastic_client: Elasticsearch, elastic_prefix: str) -> Callable[[RecordStore], RecordStore]:
+        return lambda store: (store.close(), ElasticRecordStore(elastic_client, elastic_prefix))[1]
 
 
 class TestElasticStateStore(StateStoreContract):
     @pytest.fixture
-    def store(self, client: Elasticsearch, prefix: str) -> StateStore:
-        return ElasticStateStore(client, prefix)
+    def store(self, elastic_client: Elasticsearch, elastic_prefix: str) -> StateStore:
+        return ElasticStateStore(elastic_client, elastic_prefix)
 
     @pytest.fixture
-    def reopen(self, client: Elasticsearch, prefix: str) -> Callable[[StateStore], StateStore]:
-        return lambda store: (store.close(), ElasticStateStore(client, prefix))[1]
+    def reopen(self, elastic_client: Elasticsearch, elastic_prefix: str) -> Callable[[StateStore], StateStore]:
+        return lambda store: (store.close(), ElasticStateStore(elastic_client, elastic_prefix))[1]

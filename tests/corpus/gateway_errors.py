@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from corpus.stack_traces import TRACES
+
 from triage.analyse.fingerprint import ErrorEvent
 
 Make = Callable[[random.Random], ErrorEvent]
@@ -92,9 +93,11 @@ def _coded() -> Iterator[Family]:
         method, route, service = _ROUTES[place]
 
         def make(
-            source: random.Random, codes: tuple[str, ...] = codes, said: tuple[str, ...] = messages,
+            source: random.Random,
+            codes: tuple[str, ...] = codes,
+            said: tuple[str, ...] = messages,
             call: tuple[str, str, str, int] = (method, route, service, status),
-        ) -> ErrorEvent:  # fmt: skip
+        ) -> ErrorEvent:
             shuffled = tuple(source.sample(codes, len(codes)))
             text = fill(source, source.choice(said))
             return ErrorEvent(shuffled, call[1], call[0], call[2], message=text, status=call[3])
@@ -121,67 +124,121 @@ def _traced() -> Iterator[Family]:
 # ---- messages only ------------------------------------------------------------------------------
 
 _SAID: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("core connect timeout", "core-adapter", (
-        "Connection to core banking host {host}:{port} timed out after {ms} ms",
-        "Connection to core banking {host}:{port} timed out ({ms} ms)",
-        "Connection timed out after {ms} ms: core banking host {host}",
-    )),
-    ("core connect refused", "core-adapter", (
-        "Connection to core banking host {host}:{port} refused",
-        "Connection to core banking host {host}:{port} was refused by peer",
-    )),
-    ("ledger open", "core-adapter", ("Failed to open ledger session for account {n}", "Unable to open ledger session, account {n}")),
-    ("ledger close", "core-adapter", ("Failed to close ledger session for account {n}", "Could not close ledger session for account {n}")),
-    ("daily limit", "payment-limits", (
-        "Daily payment limit exceeded for customer {user}: {amount}",
-        "Payment exceeds the daily limit of customer {user} ({amount})",
-    )),
+    (
+        "core connect timeout",
+        "core-adapter",
+        (
+            "Connection to core banking host {host}:{port} timed out after {ms} ms",
+            "Connection to core banking {host}:{port} timed out ({ms} ms)",
+            "Connection timed out after {ms} ms: core banking host {host}",
+        ),
+    ),
+    (
+        "core connect refused",
+        "core-adapter",
+        (
+            "Connection to core banking host {host}:{port} refused",
+            "Connection to core banking host {host}:{port} was refused by peer",
+        ),
+    ),
+    (
+        "ledger open",
+        "core-adapter",
+        ("Failed to open ledger session for account {n}", "Unable to open ledger session, account {n}"),
+    ),
+    (
+        "ledger close",
+        "core-adapter",
+        ("Failed to close ledger session for account {n}", "Could not close ledger session for account {n}"),
+    ),
+    (
+        "daily limit",
+        "payment-limits",
+        (
+            "Daily payment limit exceeded for customer {user}: {amount}",
+            "Payment exceeds the daily limit of customer {user} ({amount})",
+        ),
+    ),
     ("weekly limit", "payment-limits", ("Weekly payment limit exceeded for customer {user}: {amount}",)),
-    ("token expired", "authorisation-server", (
-        "Access token {hex} of client {user} expired at {date}",
-        "Access token of client {user} has expired ({date})",
-    )),
+    (
+        "token expired",
+        "authorisation-server",
+        (
+            "Access token {hex} of client {user} expired at {date}",
+            "Access token of client {user} has expired ({date})",
+        ),
+    ),
     ("token not active", "authorisation-server", ("Access token {hex} of client {user} not yet valid at {date}",)),
-    ("user locked", "authorisation-server", ("User {user} locked after {n} failed attempts", "user {user} is locked: {n} failed attempts")),
+    (
+        "user locked",
+        "authorisation-server",
+        ("User {user} locked after {n} failed attempts", "user {user} is locked: {n} failed attempts"),
+    ),
     ("circuit open", "api-gateway", ("Circuit breaker for upstream '{svc}' is now open after {n} errors",)),
-    ("pool exhausted", "consent-store", (
-        "Timeout: Pool exhausted. Unable to fetch a connection in {n} seconds, none available[size:{n}; busy:{n}; idle:{n}]",
-    )),
-    ("certificate revoked", "api-gateway", (
-        "TPP certificate serial {hex} is revoked, reason keyCompromise",
-        "Certificate of TPP with serial {hex} was revoked (keyCompromise)",
-    )),
-    ("event not delivered", "event-notifier", (
-        "Event {uuid} could not be delivered to https://{host}/callbacks/{n}, attempt {n}",
-        "Unable to deliver event {uuid} to https://{host}/callbacks/{n} (attempt {n})",
-    )),
+    (
+        "pool exhausted",
+        "consent-store",
+        ("Timeout: Pool exhausted. Unable to fetch a connection in {n} seconds, none available[size:{n}; busy:{n}; idle:{n}]",),
+    ),
+    (
+        "certificate revoked",
+        "api-gateway",
+        (
+            "TPP certificate serial {hex} is revoked, reason keyCompromise",
+            "Certificate of TPP with serial {hex} was revoked (keyCompromise)",
+        ),
+    ),
+    (
+        "event not delivered",
+        "event-notifier",
+        (
+            "Event {uuid} could not be delivered to https://{host}/callbacks/{n}, attempt {n}",
+            "Unable to deliver event {uuid} to https://{host}/callbacks/{n} (attempt {n})",
+        ),
+    ),
     ("chinese account frozen", "core-adapter", ("账户{n}已被冻结，无法付款", "账户{n}已被冻结，无法付款，流水号{hex}")),
     ("duplicate payment", "payment-initiation", ("Duplicate payment {uuid} ignored, idempotency key {hex} seen {ms} ms ago",)),
-    ("payment rejected by core", "payment-initiation", (
-        "Payment {uuid} rejected by core: account {iban} blocked for debits",
-        "Core rejected payment {uuid}, account {iban} is blocked for debits",
-        "Core declined payment {uuid}: account {iban} does not accept debits",  # said quite differently: hard
-    )),
-    ("payment rejected, no funds", "payment-initiation", ("Payment {uuid} rejected by core: account {iban} has insufficient funds",)),
+    (
+        "payment rejected by core",
+        "payment-initiation",
+        (
+            "Payment {uuid} rejected by core: account {iban} blocked for debits",
+            "Core rejected payment {uuid}, account {iban} is blocked for debits",
+            "Core declined payment {uuid}: account {iban} does not accept debits",  # said quite differently: hard
+        ),
+    ),
+    (
+        "payment rejected, no funds",
+        "payment-initiation",
+        ("Payment {uuid} rejected by core: account {iban} has insufficient funds",),
+    ),
     ("consent revoked by customer", "consent-store", ("Consent {uuid} was revoked by customer {user}",)),
     ("consent revoked by partner", "consent-store", ("Consent {uuid} was revoked by partner {user}",)),
     ("scheme FPS down", "payment-router", ("Scheme FPS unavailable, payment {uuid} parked",)),
     ("scheme CHAPS down", "payment-router", ("Scheme CHAPS unavailable, payment {uuid} parked",)),
     ("scheme SEPA down", "payment-router", ("Scheme SEPA unavailable, payment {uuid} parked",)),
-    ("cache read", "consent-store", (
-        "Cache read of key consent:{uuid} failed: NOAUTH",
-        "Could not read key consent:{uuid} from cache: NOAUTH",
-    )),
+    (
+        "cache read",
+        "consent-store",
+        (
+            "Cache read of key consent:{uuid} failed: NOAUTH",
+            "Could not read key consent:{uuid} from cache: NOAUTH",
+        ),
+    ),
     ("cache write", "consent-store", ("Cache write of key consent:{uuid} failed: NOAUTH",)),
-    ("queue lag", "event-notifier", (
-        "Queue notifications is {n} messages behind, oldest {ms} ms",
-        "Queue 'notifications' lags {n} messages behind (oldest {ms} ms)",
-    )),
+    (
+        "queue lag",
+        "event-notifier",
+        (
+            "Queue notifications is {n} messages behind, oldest {ms} ms",
+            "Queue 'notifications' lags {n} messages behind (oldest {ms} ms)",
+        ),
+    ),
     ("fx rate stale", "fx-rates", ("Rate {ccy}/{ccy} is stale: last update {n} s ago",)),
-)  # fmt: skip
+)
 
-_USERS = "alice bob carol dave erin frank grace heidi ivan judy mallory niaj olivia peggy rupert sybil trent victor".split()
-_SERVICES = "ledger-core consent-store sanctions-check sca-broker fx-rates card-switch limits-engine notary".split()
+_USERS = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj", "olivia", "peggy", "rupert", "sybil", "trent", "victor"]
+_SERVICES = ["ledger-core", "consent-store", "sanctions-check", "sca-broker", "fx-rates", "card-switch", "limits-engine", "notary"]
 
 
 def _spoken() -> Iterator[Family]:

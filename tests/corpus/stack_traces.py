@@ -27,8 +27,7 @@ def _java_frames(source: random.Random, own: tuple[str, ...]) -> list[str]:
     lines = []
     for name in own:
         file = name.split(".")[-2].split("$")[0] + ".java"
-        called = name.replace("lambda", f"lambda${name.split('.')[-1].removeprefix('lambda_')}${line(0, 9)}", 1)
-        called = called.split("$", 1)[0] + "$" + called.split("$", 1)[1].split("_")[0] if "lambda$" in called else called
+        called = f"{name}${line(0, 9)}" if "lambda$" in name else name
         lines.append(f"\tat {called}({file}:{line(10, 400)})")
         if source.random() < 0.4:
             owner = name.rsplit(".", 1)[0]
@@ -60,7 +59,8 @@ def _python_block(source: random.Random, own: tuple[str, ...], last: str) -> str
     version = source.choice(("3.11", "3.12"))
     lines = ["Traceback (most recent call last):"]
     if source.random() < 0.5:
-        lines.append(f'  File "/usr/lib/python{version}/site-packages/flask/app.py", line {source.randint(1, 999)}, in wsgi')
+        file = f"/usr/lib/python{version}/site-packages/flask/app.py"
+        lines.append(f'  File "{file}", line {source.randint(1, 999)}, in wsgi')
         lines.append("    return self.full_dispatch_request()")
     for name in own:
         file, function = name.rsplit(".", 1)
@@ -92,11 +92,13 @@ def golang(message: str, own: tuple[str, ...]) -> Trace:
 
     def make(source: random.Random) -> str:
         address = f"0xc000{source.getrandbits(24):06x}"
-        lines = [f"panic: {message.replace('#', str(source.randint(1, 10**6)))}", "", f"goroutine {source.randint(1, 9999)} [running]:"]
+        said = message.replace("#", str(source.randint(1, 10**6)))
+        lines = [f"panic: {said}", "", f"goroutine {source.randint(1, 9999)} [running]:"]
         for name in own:
             file = name.split(".")[0]
             lines.append(f"bank.example/gateway/{name}({address}, 0x{source.getrandbits(8):x})")
-            lines.append(f"\t/build/{source.randint(1, 99)}/gateway/{file}/{file}.go:{source.randint(1, 900)} +0x{source.getrandbits(10):x}")
+            place = f"{file}/{file}.go:{source.randint(1, 900)}"
+            lines.append(f"\t/build/{source.randint(1, 99)}/gateway/{place} +0x{source.getrandbits(10):x}")
         lines.append(f"net/http.HandlerFunc.ServeHTTP({address})")
         lines.append(f"\t/usr/local/go/src/net/http/server.go:{source.randint(1, 3000)} +0x2f")
         lines.append(f"created by net/http.(*Server).Serve in goroutine {source.randint(1, 99)}")
@@ -126,28 +128,131 @@ def dotnet(kind: str, message: str, own: tuple[str, ...], cause: tuple[str, str,
 def _dotnet_frame(source: random.Random, name: str) -> str:
     owner, method = name.rsplit(".", 1)
     called = f"{owner}.<{method[1:]}>d__{source.randint(1, 40)}.MoveNext()" if method[0] == "~" else f"{name}(String id)"
-    where = f" in /src/{source.randint(1, 9)}/{owner.split('.')[-1]}.cs:line {source.randint(1, 500)}" if source.random() < 0.7 else ""
-    return f"   at {called}{where}"
+    file = f"/src/{source.randint(1, 9)}/{owner.split('.')[-1]}.cs"
+    return f"   at {called}" + (f" in {file}:line {source.randint(1, 500)}" if source.random() < 0.7 else "")
 
 
 _NPE: Final = "java.lang.NullPointerException"
 _CORE: Final = "com.bank.core.LedgerClient.post"
 
 TRACES: Final[tuple[tuple[str, str, Trace], ...]] = (
-    ("java npe in consent mapper", "consents", java(_NPE, "Cannot invoke \"Consent.id()\" because \"c\" is null", ("com.bank.consent.ConsentMapper.toView", "com.bank.consent.ConsentService.load"))),
-    ("java npe in payment mapper", "consents", java(_NPE, "Cannot invoke \"Payment.id()\" because \"p\" is null", ("com.bank.payment.PaymentMapper.toView", "com.bank.payment.PaymentService.load"))),
-    ("java illegal state in consent mapper", "consents", java("java.lang.IllegalStateException", "consent # has no status", ("com.bank.consent.ConsentMapper.toView", "com.bank.consent.ConsentService.load"))),
-    ("java ledger timeout", "payments", java("com.bank.payment.PaymentFailed", "payment # failed", ("com.bank.payment.PaymentService.submit",), ("java.net.SocketTimeoutException", "Read timed out", (_CORE, "com.bank.payment.Submitter.send")))),
-    ("java ledger refused", "payments", java("com.bank.payment.PaymentFailed", "payment # failed", ("com.bank.payment.PaymentService.submit",), ("java.net.ConnectException", "Connection refused", (_CORE, "com.bank.payment.Submitter.send")))),
-    ("java search: index missing", "search", java("java.lang.RuntimeException", "no such index [transactions-#]", ("com.bank.search.Index.query",))),
-    ("java search: shards failed", "search", java("java.lang.RuntimeException", "all shards failed on node #", ("com.bank.search.Index.query",))),
+    (
+        "java npe in consent mapper",
+        "consents",
+        java(
+            _NPE,
+            'Cannot invoke "Consent.id()" because "c" is null',
+            ("com.bank.consent.ConsentMapper.toView", "com.bank.consent.ConsentService.load"),
+        ),
+    ),
+    (
+        "java npe in payment mapper",
+        "consents",
+        java(
+            _NPE,
+            'Cannot invoke "Payment.id()" because "p" is null',
+            ("com.bank.payment.PaymentMapper.lambda$toView", "com.bank.payment.PaymentService.load"),
+        ),
+    ),
+    (
+        "java illegal state in consent mapper",
+        "consents",
+        java(
+            "java.lang.IllegalStateException",
+            "consent # has no status",
+            ("com.bank.consent.ConsentMapper.toView", "com.bank.consent.ConsentService.load"),
+        ),
+    ),
+    (
+        "java ledger timeout",
+        "payments",
+        java(
+            "com.bank.payment.PaymentFailed",
+            "payment # failed",
+            ("com.bank.payment.PaymentService.submit",),
+            ("java.net.SocketTimeoutException", "Read timed out", (_CORE, "com.bank.payment.Submitter.send")),
+        ),
+    ),
+    (
+        "java ledger refused",
+        "payments",
+        java(
+            "com.bank.payment.PaymentFailed",
+            "payment # failed",
+            ("com.bank.payment.PaymentService.submit",),
+            ("java.net.ConnectException", "Connection refused", (_CORE, "com.bank.payment.Submitter.send")),
+        ),
+    ),
+    (
+        "java search: index missing",
+        "search",
+        java("java.lang.RuntimeException", "no such index [transactions-#]", ("com.bank.search.Index.query",)),
+    ),
+    (
+        "java search: shards failed",
+        "search",
+        java("java.lang.RuntimeException", "all shards failed on node #", ("com.bank.search.Index.query",)),
+    ),
     ("python key error in sca", "sca-broker", python("KeyError", "'challenge'", ("views.start", "sca.challenge"))),
-    ("python timeout in sca", "sca-broker", python("bank.errors.ScaUnavailable", "broker # gave no answer", ("views.start", "sca.challenge"), ("TimeoutError", "timed out", ("transport.send",)))),
-    ("python decimal in fx", "fx-rates", python("decimal.InvalidOperation", "[<class 'decimal.ConversionSyntax'>]", ("views.quote", "rates.parse"))),
-    ("js undefined in widget api", "consent-ui", javascript("TypeError", "Cannot read properties of undefined (reading 'permissions')", ("consent.js:renderConsent", "routes.js:"))),
-    ("js undefined in receipts", "consent-ui", javascript("TypeError", "Cannot read properties of undefined (reading 'amount')", ("receipt.js:renderReceipt", "routes.js:"))),
-    ("go nil map in router", "edge", golang("assignment to entry in nil map", ("router.(*Table).Add.func1", "router.(*Table).Load"))),
-    ("go nil pointer in limiter", "edge", golang("runtime error: invalid memory address or nil pointer dereference", ("limits.(*Bucket).Take", "edge.(*Proxy).Serve.func2"))),
-    ("dotnet null in sanctions", "sanctions", dotnet("System.NullReferenceException", "Object reference not set to an instance of an object.", ("Bank.Sanctions.Screening.~CheckAsync", "Bank.Sanctions.Api.~PostAsync"))),
-    ("dotnet sql deadlock in sanctions", "sanctions", dotnet("Bank.Sanctions.ScreeningFailed", "screening # failed", ("Bank.Sanctions.Api.~PostAsync",), ("Npgsql.PostgresException", "40P01: deadlock detected", ("Bank.Sanctions.Store.~SaveAsync",)))),
-)  # fmt: skip
+    (
+        "python timeout in sca",
+        "sca-broker",
+        python(
+            "bank.errors.ScaUnavailable",
+            "broker # gave no answer",
+            ("views.start", "sca.challenge"),
+            ("TimeoutError", "timed out", ("transport.send",)),
+        ),
+    ),
+    (
+        "python decimal in fx",
+        "fx-rates",
+        python("decimal.InvalidOperation", "[<class 'decimal.ConversionSyntax'>]", ("views.quote", "rates.parse")),
+    ),
+    (
+        "js undefined in widget api",
+        "consent-ui",
+        javascript(
+            "TypeError", "Cannot read properties of undefined (reading 'permissions')", ("consent.js:renderConsent", "routes.js:")
+        ),
+    ),
+    (
+        "js undefined in receipts",
+        "consent-ui",
+        javascript(
+            "TypeError", "Cannot read properties of undefined (reading 'amount')", ("receipt.js:renderReceipt", "routes.js:")
+        ),
+    ),
+    (
+        "go nil map in router",
+        "edge",
+        golang("assignment to entry in nil map", ("router.(*Table).Add.func1", "router.(*Table).Load")),
+    ),
+    (
+        "go nil pointer in limiter",
+        "edge",
+        golang(
+            "runtime error: invalid memory address or nil pointer dereference",
+            ("limits.(*Bucket).Take", "edge.(*Proxy).Serve.func2"),
+        ),
+    ),
+    (
+        "dotnet null in sanctions",
+        "sanctions",
+        dotnet(
+            "System.NullReferenceException",
+            "Object reference not set to an instance of an object.",
+            ("Bank.Sanctions.Screening.~CheckAsync", "Bank.Sanctions.Api.~PostAsync"),
+        ),
+    ),
+    (
+        "dotnet sql deadlock in sanctions",
+        "sanctions",
+        dotnet(
+            "Bank.Sanctions.ScreeningFailed",
+            "screening # failed",
+            ("Bank.Sanctions.Api.~PostAsync",),
+            ("Npgsql.PostgresException", "40P01: deadlock detected", ("Bank.Sanctions.Store.~SaveAsync",)),
+        ),
+    ),
+)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from triage.analyse.masking_tokens import STAR
+from triage.analyse.masking_tokens import FAULT_WORD, STAR
 
 FIRST_LOOK: Final = 128
 """Different messages of one shape before it is looked at, and again each time their number has doubled."""
@@ -57,7 +57,7 @@ class Crowds:
         common = [{word for word, n in Counter(column).items() if n >= enough} for column in zip(*rows, strict=True)]
         found: dict[tuple[str, ...], list[int]] = {}
         for each, row in zip(shape.nodes, rows, strict=True):
-            pattern = tuple(word if word in keep else STAR for word, keep in zip(row, common, strict=True))
+            pattern = tuple(word if word in keep or FAULT_WORD.fullmatch(word) else STAR for word, keep in zip(row, common, strict=True))
             found.setdefault(pattern, []).append(each)
         good = [(p, nodes) for p, nodes in found.items() if len(nodes) >= MIN_MEMBERS and _words(p) >= MIN_WORDS]
         good = sorted(good, key=lambda item: -len(item[1]))[: MAX_PATTERNS - len(shape.patterns)]

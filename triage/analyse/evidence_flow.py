@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from triage.analyse.forest import Forest
 from triage.analyse.log_shape import alike, says_error
 from triage.analyse.ranking_stats import emphasised, share_at_least, share_at_most
-from triage.analyse.tables import ERROR, Evidence, LogTable, Template
+from triage.analyse.tables import ERROR, Evidence, LogTable, SpanTable, Template
 
 KIND: Final = "flow"
 _KNOWN: Final = 0.6  # words shared with an error of normal times that make an error an old acquaintance
@@ -80,6 +82,24 @@ def collect_visits(forest: Forest, logs: LogTable, template: Template) -> Visits
     return dict(visits)
 
 
+def spans_of_logs(logs: LogTable, template: Template) -> SpanTable:
+    """Stand-ins for missing spans: one for each span that log lines name, called after its first line.
+
+    Without span IDs the lines of a service in a trace count as one span; lines without a trace tell no flow.
+    """
+    first: dict[tuple[str, str, str], int] = {}
+    for line in np.argsort(logs.time_ns, kind="stable").tolist():
+        if logs.trace_id[line]:
+            first.setdefault((logs.trace_id[line], logs.span_id[line], logs.service[line]), line)
+    lines = list(first.values())
+    none, count = [""] * len(lines), len(lines)
+    return SpanTable(
+        [key[0] for key in first], [key[1] for key in first], none, [key[2] for key in first],
+        [template(logs.body[line]) for line in lines], np.zeros(count, np.int64), logs.time_ns[lines],
+        np.zeros(count, np.int64), np.zeros(count, np.bool_), none, none,
+    )
+
+
 def is_error(logs: LogTable, line: int) -> bool:
     """Whether a line states an error: by its level, or by its words where no level is known."""
     level = int(logs.severity[line])
@@ -127,21 +147,36 @@ def _deviations(operation: Operation, now: list[Visit], before: list[Visit], old
 
 
 def _lost_steps(operation: Operation, now: list[Visit], healthy: list[Visit]) -> list[Deviation]:
-    taken, usual = Counter(s for v in now for s in v.steps), Counter(s for v in healthy for s in v.steps)
-    traces_now, traces_usual = _traces(now), _traces(healthy)
+    usual = Counter(step for visit in healthy for step in visit.steps)
+    traces_usual = _traces(healthy)
     found = []
     for step, count in usual.items():
-        share, share_now = count / len(healthy), taken[step] / len(now) if now else 0.0
-        certain = share_at_least(share * traces_usual, traces_usual) - share_at_most(share_now * traces_now, traces_now)
-        settled = max(0.0, 2 * share - 1) ** 2  # steps of only some visits change with the mix of requests
-        if certain * settled > 0:
-            rows = tuple(visit.row for visit in now if step not in visit.steps)
+        if 2 * count <= len(healthy):
+            continue
+        other_ways = _other_ways(step, healthy)
+        judged = [visit for visit in now if step in visit.steps or not visit.steps & other_ways]
+        rows = tuple(visit.row for visit in judged if step not in visit.steps)
+        if not rows:
+            continue
+        share, traces_now = count / len(healthy), _traces(judged)
+        missed = len(rows) / len(judged)
+        certain = share_at_least(share * traces_usual, traces_usual) - share_at_most(
+            (1 - missed) * traces_now, traces_now
+        )
+        settled = (2 * share - 1) ** 2  # what only some visits do may change with the mix of requests
+        if certain > 0:
             told = (
-                f"{operation[1]!r} no longer reaches its {step}: in {taken[step]} of {len(now)} visits, "
-                f"normally in {count} of {len(healthy)}"
+                f"{operation[1]!r} no longer reaches its {step}: in {len(judged) - len(rows)} of {len(judged)} "
+                f"visits, normally in {count} of {len(healthy)}"
             )
             found.append(Deviation(operation, step, True, certain * settled, rows, told))
     return found
+
+
+def _other_ways(step: str, healthy: list[Visit]) -> set[str]:
+    """Steps that normal visits take only when they do without this one: another branch, not an early end."""
+    without = {other for visit in healthy if step not in visit.steps for other in visit.steps}
+    return without - {other for visit in healthy if step in visit.steps for other in visit.steps}
 
 
 def _new_errors(operation: Operation, now: list[Visit], before: list[Visit], old: dict[str, bool]) -> list[Deviation]:

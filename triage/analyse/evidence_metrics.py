@@ -25,7 +25,8 @@ SYMPTOM: Final = "symptom"
 _LEAST_NORMAL: Final = 10  # rows of normal data below which a series says nothing
 _DRIFT: Final = 0.7  # share of a shift that is held to be drift when the whole incident shows it
 _HOT: Final = 2.0  # times the usual reach from which a resource counts
-_TOGETHER: Final = 1.5  # least size of suspect and complaint together; quiet times keep below it
+_TOGETHER: Final = 2.0  # least size of suspect and complaint together; quiet times keep below it
+_REPORTED: Final = 2.0  # how much the complaint's own metric counts in that: it is what somebody noticed
 _FAMILIES: Final = (
     ("availability", re.compile(r"availab|success|uptime", re.I)),
     ("error", re.compile(r"error|fail|fault|exception|5xx|timeout", re.I)),
@@ -178,7 +179,7 @@ def _unexplained(
         if graph:
             why += f"; its callees carry {100 * min(1.0, carried / shift.excess):.0f} % of that"
         if not found or strength > max(one.strength for one in found):
-            together = shift.size + (told.size if told is not None else 0.0)
+            together = shift.size + (_REPORTED * told.size if told is not None else 0.0)
         found.append(Evidence(component, SYMPTOM, strength, why))
     return found if together >= _TOGETHER else []
 

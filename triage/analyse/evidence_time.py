@@ -15,7 +15,7 @@ import numpy as np
 
 from triage.analyse.forest import Forest
 from triage.analyse.ranking_stats import emphasised, share_at_least, share_at_most
-from triage.analyse.tables import Evidence, Floats
+from triage.analyse.tables import CLIENT, PRODUCER, Evidence, Floats
 
 KIND: Final = "time"
 _LEAST_SEEN: Final = 5  # normal samples of a segment below which nothing is said about it
@@ -77,7 +77,9 @@ def segment_of(forest: Forest, row: int) -> Segment:
     """Which component a span's own time is charged to, and a name for that piece of work."""
     spans = forest.spans
     below = forest.children[row]
-    if len(below) == 1 and spans.service[below[0]] != spans.service[row]:
+    callees = {spans.service[child] for child in below}
+    only_calls = len(below) == 1 or int(spans.kind[row]) in (CLIENT, PRODUCER)
+    if only_calls and len(callees) == 1 and spans.service[row] not in callees:
         return spans.service[below[0]], f"{_WAY}{spans.name[below[0]]}", spans.service[row]
     above = int(forest.parent[row])
     return spans.service[row], spans.name[row], spans.name[above] if above >= 0 else ""

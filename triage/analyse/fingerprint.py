@@ -141,9 +141,7 @@ def _by_message(event: ErrorEvent, codes: tuple[str, ...], template: str, text: 
     return _made("message", evidence, text, scope, (), template)
 
 
-def _made(
-    kind: Kind, evidence: Sequence[str], title: str, scope: str, parts: tuple[str, ...], template: str = ""
-) -> Fingerprint:
+def _made(kind: Kind, evidence: Sequence[str], title: str, scope: str, parts: tuple[str, ...], template: str = "") -> Fingerprint:
     basis = (kind, scope, *parts)
     return Fingerprint(_hash(*basis, template), kind, tuple(evidence), _short(title), scope, basis, template)
 

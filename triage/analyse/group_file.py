@@ -43,4 +43,3 @@ def _mine(lines: Iterable[str]) -> tuple[list[dict[str, str]], array[int]]:
     for names in mine_lines(lines, miner):
         of_line.extend([number.setdefault(name, len(number)) for name in names])
     return [{"group": miner.resolve(name), "template": miner.text(name)} for name in number], of_line
-

@@ -72,7 +72,7 @@ class TemplateJoiner:
         self._canonical: dict[str, str] = {}
         self._blocks: dict[Block, list[str]] = {}
         self._rules: tuple[Rules, Rules] = (frozenset(), frozenset())
-        self._model: TfidfVectorizer | None = None
+        self._model = _vectorizer()
         self._fitted_on: list[str] = []
         self._fits = 0
 
@@ -81,9 +81,7 @@ class TemplateJoiner:
         """The model and how often it was fitted."""
         return f"{MODEL}+{self._fits}"
 
-    def join(
-        self, items: Iterable[JoinItem], never_join: Rules = frozenset(), always_join: Rules = frozenset()
-    ) -> Joined:
+    def join(self, items: Iterable[JoinItem], never_join: Rules = frozenset(), always_join: Rules = frozenset()) -> Joined:
         """Add templates and join them; the rules hold pairs or larger sets of ids and are the whole of what people said.
 
         Only the kinds and scopes of new templates and of changed rules are looked at again.
@@ -141,7 +139,7 @@ class TemplateJoiner:
             self._fits += 1
 
     def _fit(self, texts: list[str]) -> None:
-        self._model = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float64)
+        self._model = _vectorizer()
         self._model.fit([*texts, "message of no words"])
         self._fitted_on = texts
 
@@ -159,7 +157,6 @@ class TemplateJoiner:
         return {each: _nearest(i, ids, plain[i]) for i, each in enumerate(ids)}
 
     def _distances(self, ids: Sequence[str]) -> _Matrix:
-        assert self._model is not None
         rows: csr_matrix = self._model.transform([_plain(self._items[i].text) for i in ids])
         likeness: _Matrix = (rows @ rows.T).toarray()
         distance = np.clip(1.0 - likeness, 0.0, 1.0)
@@ -208,6 +205,10 @@ class TemplateJoiner:
                 self._canonical[each] = name
 
 
+def _vectorizer() -> TfidfVectorizer:
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float64)
+
+
 def _plain(text: str) -> str:
     return text.replace(STAR, " ")[:MAX_TEXT].lower()
 
@@ -215,4 +216,3 @@ def _plain(text: str) -> str:
 def _nearest(row: int, ids: Sequence[str], distance: _Matrix) -> tuple[Neighbour, ...]:
     order = np.argsort(distance, kind="stable")[: NEIGHBOURS + 1]
     return tuple(Neighbour(ids[j], round(float(distance[j]), 4)) for j in order if j != row)[:NEIGHBOURS]
-

@@ -12,7 +12,9 @@ from typing import Final
 
 _WORDS_KEPT: Final = 12
 _PLACE: Final = r"[A-Za-z_$][\w.$\[\]]*#\d+|[\w$\-/]+\.[A-Za-z]{1,4}:\d+"  # Class#12, file.go:23: where it was logged
-_VALUE: Final = re.compile(r"(?<=[=:])\s*(?:\"[^\"]*\"|'[^']*'|[^\s,;\])}]+)")
+_VALUE: Final = re.compile(
+    r"(?<=[=:])\s*(?:\"[^\"]*\"|'[^']*'|\w*(?:\[[^\[\]]*\]|\{[^{}]*\}|\([^()]*\))|[^\s,;\])}]+)"
+)
 _TOKEN: Final = re.compile(rf"{_PLACE}|[A-Za-z0-9_.$\-]+")
 _IS_PLACE: Final = re.compile(_PLACE)
 _SAID: Final = ("message", "msg", "event", "error", "exception", "err")

@@ -14,6 +14,11 @@ MAX_CHARS = 2048
 """Characters of a message that are looked at; what follows only costs time and rarely tells two faults apart."""
 MAX_TOKENS = 256
 
+FAULT_WORD = re.compile(
+    r"[A-Za-z0-9_.$]*(?:Exception|Error|Failure|Fault|Timeout)|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
+)
+"""Words that name the fault or the operation: messages that differ in one are hardly of one template."""
+
 _WORD = r"A-Za-z0-9_.\-+~$%*^\\/`"
 _START = rf"(?<![{_WORD}])"
 _PATH = re.compile(
@@ -23,7 +28,7 @@ _PATH = re.compile(
 )
 _EMAIL = re.compile(r"(?<![A-Za-z0-9_.+\-])[A-Za-z0-9_.+\-]++@[A-Za-z0-9\-]++(?:\.[A-Za-z0-9\-]++)+")
 _COLON_HEX = re.compile(r"(?<![A-Za-z0-9_:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,15}(?![A-Za-z0-9_:])")
-_HAS_DIGIT = rf"{_START}[A-Za-z_.\-+~$%*^\\/`]*+\d[{_WORD}\d]*+"
+_HAS_DIGIT = rf"{_START}[A-Za-z_.\-+~$%*^\\/`]*+\d[{_WORD}\d]*(?<!\.)"
 _LITERAL = r"(?<![A-Za-z0-9_])(?:[Tt]rue|[Ff]alse|[Nn]ull|NULL|TRUE|FALSE|nil|NaN)(?![A-Za-z0-9_])"
 _VALUE = re.compile(rf"{_HAS_DIGIT}|{_LITERAL}")
 _HOST_PORT = re.compile(r"(?<![A-Za-z0-9_.\-])[A-Za-z0-9_\-]++(?:\.[A-Za-z0-9_\-]++)+:<\*>")
@@ -31,9 +36,7 @@ _UNIT = re.compile(
     r"<\*> ?(?:[KMGTPkmgtp]i?[Bb](?:ytes)?|[Bb]ytes?|B|[nmuµ]s|s|[mM]sec|secs?|seconds?|millis(?:econds?)?"
     r"|mins?|minutes?|hrs?|hours?|days?)(?![A-Za-z0-9_])"
 )
-_MONTH = re.compile(
-    r"[JFMASOND](?<![A-Za-z0-9_].)(?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec)(?:[a-z]{1,6})?(?: {1,2}<\*>)+"
-)
+_MONTH = re.compile(r"[JFMASOND](?<![A-Za-z0-9_].)(?:an|eb|ar|pr|ay|un|ul|ug|ep|ct|ov|ec)(?:[a-z]{1,6})?(?: {1,2}<\*>)+")
 _DAY = re.compile(r"[MTWFS](?<![A-Za-z0-9_].)(?:on|ue|ed|hu|ri|at|un)(?:[a-z]{1,6})?,? <\*>(?: <\*>)?")
 _JOINED = re.compile(r"(?:[-+*/~.#])?<\*>(?:(?:[:/,._\-#|@~+;%=&?*]++|, )<\*>)+%?")
 _TOKEN = re.compile(r"<\*>|[A-Za-z0-9_](?:[\w.\-$]*\w)?|\s+|[^\W]+|.", re.DOTALL)

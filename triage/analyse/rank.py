@@ -11,9 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from triage.analyse.evidence_errors import ERROR_LOG, ORIGIN, error_log_evidence, origin_evidence
+from triage.analyse.evidence_errors import (
+    ERROR_LOG,
+    ORIGIN,
+    error_log_evidence,
+    origin_evidence,
+    passed_on,
+)
 from triage.analyse.evidence_flow import KIND as FLOW
-from triage.analyse.evidence_flow import collect_visits, flow_evidence
+from triage.analyse.evidence_flow import collect_visits, flow_evidence, spans_of_logs
 from triage.analyse.evidence_metrics import RESOURCE, SYMPTOM, resource_evidence, symptom_evidence
 from triage.analyse.evidence_time import KIND as TIME
 from triage.analyse.evidence_time import time_evidence
@@ -31,10 +37,10 @@ from triage.analyse.tables import (
 )
 
 WEIGHTS: Final[Mapping[str, float]] = {
-    ORIGIN: 0.9, FLOW: 0.9, TIME: 0.9, RESOURCE: 0.9, SYMPTOM: 0.9, ERROR_LOG: 0.3,
+    ORIGIN: 0.9, FLOW: 0.9, TIME: 0.9, RESOURCE: 0.9, SYMPTOM: 0.9, ERROR_LOG: 0.45,
 }
-SYMPTOM_BESIDE_TRACES: Final = 0.3  # traces show the same latency with its cause; the metric then adds little
-STANDS_OUT: Final = 0.3  # a best score below this is within what quiet times show
+SYMPTOM_BESIDE_TRACES: Final = 0.2  # traces show the same latency with its cause; the metric then adds little
+STANDS_OUT: Final = 0.25  # a best score below this is within what quiet times show
 MENTIONED: Final = 0.02  # suspects with less are left out
 
 
@@ -70,12 +76,18 @@ def rank_spans(
 ) -> list[Suspect]:
     """Suspects from live traces: failing against healthy ones, with their logs where there are any.
 
-    Suspects above the first failing span of the traces, that only wait or pass errors on, come with the reason
-    against them in `why_not`.
+    Services that only pass errors on are named too, at the end, with that reason in `why_not`.
     """
     incident = Scene(failing, logs_failing or no_logs(), {})
     normal = Scene(healthy, logs_healthy or no_logs(), {})
-    return rank(incident, normal, template=template)
+    suspects = rank(incident, normal, template=template)
+    against = passed_on(grow(failing))
+    for suspect in suspects:
+        if suspect.component in against:
+            suspect.why_not.append(against.pop(suspect.component))
+    if suspects:
+        suspects += [Suspect(service, 0.0, [], [told]) for service, told in sorted(against.items())]
+    return suspects
 
 
 def gather(
@@ -91,10 +103,13 @@ def gather(
         now, before = grow(incident.spans), grow(normal.spans)
         found += origin_evidence(now, before)
         found += time_evidence(now, before)
-        found += flow_evidence(
-            now, collect_visits(now, incident.logs, template), collect_visits(before, normal.logs, template)
-        )
         graph = list(dict.fromkeys([*graph, *calls_of(now)]))
+    else:
+        now = grow(spans_of_logs(incident.logs, template))
+        before = grow(spans_of_logs(normal.logs, template))
+    found += flow_evidence(
+        now, collect_visits(now, incident.logs, template), collect_visits(before, normal.logs, template)
+    )
     found += resource_evidence(incident.metrics, normal.metrics)
     worth = SYMPTOM_BESIDE_TRACES if len(incident.spans) else 1.0
     for one in symptom_evidence(incident.metrics, normal.metrics, graph, complaint):

@@ -43,13 +43,16 @@ WEAK: Final = 6.0
 """Evidence from here to OPENS counts if the series is also an outlier among the series of the batch."""
 
 LEARNING_MINUTES: Final = 10
+RATE_LEARNING_MINUTES: Final = 60
+"""A rhythm takes longer to learn than a share: a caller with a batch every quarter of an hour is not silent."""
+
 BACKLOG_MINUTES: Final = 60
 """A surge this soon after a drop or an outage of the same series is the backlog, not news."""
 
 CHUNK_ENTRIES: Final = 200_000
 """Series times minutes worked on at once: what the processor keeps near."""
 
-PASSES: Final = 12
+PASSES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +152,8 @@ _PRIORS: Final[dict[Feature, SharePrior]] = {
 def find_anomalies(windows: Sequence[SeriesWindow] | SeriesBatch) -> list[SeriesAnomaly]:
     """The episodes that touch the new minutes, in the order of the series.
 
-    The first LEARNING_MINUTES from a series' first call are learned, never judged. Raises ValueError when the
-    arrays of a window differ in length or its minutes are not contiguous.
+    The first LEARNING_MINUTES from a series' first call are learned, never judged (RATE_LEARNING_MINUTES by the
+    rate). Raises ValueError when the arrays of a window differ in length or its minutes are not contiguous.
     """
     batches = [windows] if isinstance(windows, SeriesBatch) else _stack(windows)
     return [anomaly for batch in batches for anomaly in _of_batch(batch)]
@@ -197,13 +200,14 @@ def _of_batch(batch: SeriesBatch) -> list[SeriesAnomaly]:
 
 def _of_chunk(batch: SeriesBatch) -> list[_Found]:
     active = batch.calls > 0
-    start = np.where(active.any(axis=1), active.argmax(axis=1), batch.calls.shape[1]) + LEARNING_MINUTES
+    first = np.where(active.any(axis=1), active.argmax(axis=1), batch.calls.shape[1])
     found: list[_Found] = []
     for feature in FEATURES:
         weight = np.ones_like(batch.calls)
         if feature == "rate_drop":  # The end of a surge is no drop.
             _leave_out(weight, (one for one in found if one.feature == "rate_surge"))
-        found += _of_feature(batch, feature, start, weight)
+        learning = RATE_LEARNING_MINUTES if feature in ("rate_drop", "rate_surge") else LEARNING_MINUTES
+        found += _of_feature(batch, feature, first + learning, weight)
     return _without_backlog(found)
 
 
@@ -248,6 +252,13 @@ def _candidates(batch: SeriesBatch, feature: Feature, since: int) -> NDArray[np.
     return hit
 
 
+def _counts(batch: SeriesBatch, feature: Feature) -> Matrix:
+    """The failures that a share feature is about."""
+    if feature == "error_share":
+        return batch.failed
+    return batch.partner_errors if feature == "partner_error_share" else batch.customer_errors
+
+
 def _evidence(batch: SeriesBatch, feature: Feature, weight: Matrix) -> Evidence:
     if feature in _PRIORS:
         return share_evidence(_counts(batch, feature), batch.calls, weight, _PRIORS[feature])
@@ -277,6 +288,7 @@ def _larger(one: Evidence, other: Evidence) -> Evidence:
     take = one.evidence >= other.evidence
     return Evidence(
         one.scales,
+        one.lasts,
         np.where(take, one.evidence, other.evidence),
         np.where(take, one.departure, other.departure),
         np.where(take, one.seen, other.seen),
@@ -308,15 +320,18 @@ def _of_series(
 
 
 def _without_backlog(found: list[_Found]) -> list[_Found]:
-    """Leaves out surges that follow a drop or an outage of the same series."""
-    ends: dict[int, list[int]] = {}
+    """Leaves out surges during, or soon after, a drop or an outage of the same series."""
+    faults: dict[int, list[Episode]] = {}
     for one in found:
         if one.feature in ("rate_drop", "error_share", "latency"):
-            ends.setdefault(one.series, []).append(one.episode.last)
+            faults.setdefault(one.series, []).append(one.episode)
     return [
         one for one in found
         if one.feature != "rate_surge"
-        or not any(-5 <= one.episode.first - last <= BACKLOG_MINUTES for last in ends.get(one.series, []))
+        or not any(
+            fault.first < one.episode.first <= fault.last + BACKLOG_MINUTES
+            for fault in faults.get(one.series, [])
+        )
     ]
 
 

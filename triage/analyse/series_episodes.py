@@ -49,7 +49,7 @@ def episodes(of: Evidence, series: int, active: Mask, known: Mask, start: int, o
         scale = int(usable.argmax())
         if usable[scale] < opens:
             continue
-        level = 0.5 * departure[scale, t]
+        level = of.lasts * departure[scale, t]
         short = np.where(np.isnan(departure[SHORT]), departure[scale], departure[SHORT])
         bad = active & (short >= level)
         since = max(behind + 1, t - of.scales[scale] + 1)

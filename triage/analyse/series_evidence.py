@@ -41,9 +41,11 @@ class Evidence:
     """What one feature says: see the module for the shapes.
 
     `departure` is 0 at the usual value and grows with the change; `seen` and `usual` are in the feature's own unit.
+    A minute still belongs to an episode at `lasts` times the departure that opened it.
     """
 
     scales: tuple[int, ...]
+    lasts: float
     evidence: Matrix
     departure: Matrix
     seen: Matrix
@@ -59,12 +61,19 @@ class SharePrior:
 
 
 class Sums:
-    """Running sums along the minutes of a matrix; each question is answered for the minutes from `since` on."""
+    """Running sums along the minutes of a matrix; each question is answered for the minutes from `since` on.
+
+    No question may go back further than two days before `since`.
+    """
 
     def __init__(self, values: Matrix, since: int = 0) -> None:
-        self._sums = np.zeros((values.shape[0], values.shape[1] + 1))
-        np.cumsum(values, axis=1, out=self._sums[:, 1:])
-        self._since = since
+        self._start = max(0, since - 2 * DAY)
+        self._since = since - self._start
+        late = values[:, self._start :]
+        self._sums = np.empty((late.shape[0], late.shape[1] + 1))
+        self._sums[:, 0] = values[:, : self._start].sum(axis=1)
+        np.cumsum(late, axis=1, out=self._sums[:, 1:])
+        self._sums[:, 1:] += self._sums[:, :1]
 
     def last(self, minutes: int) -> Matrix:
         """At t: the sum over the last `minutes` minutes, t included."""
@@ -125,7 +134,7 @@ def share_evidence(failed: Matrix, calls: Matrix, weight: Matrix, prior: SharePr
         evidence = np.zeros_like(k)
         evidence[told] = n[told] * _binomial_exponent(seen[told], bound[told]) / (spread[told] * LN10)
         parts.append((evidence, np.where(n >= CLEAR_CALLS, seen - usual, np.nan), seen, usual))
-    return _stack(SHARE_SCALES, parts)
+    return _stack(SHARE_SCALES, 0.4, parts)
 
 
 def rate_candidates(calls: Matrix, surge: bool, since: int) -> NDArray[np.bool_]:
@@ -159,7 +168,7 @@ def rate_evidence(calls: Matrix, weight: Matrix, surge: bool) -> Evidence:
         exponent = _count_exponent(seen[told], usual[told], RATE_NOISE + doubt[told])
         evidence[told] = exponent / (spread[told] * LN10)
         parts.append((evidence, np.where(usual >= CLEAR_CALLS, departure, np.nan), seen / scale, usual / scale))
-    return _stack(RATE_SCALES, parts)
+    return _stack(RATE_SCALES, 0.6, parts)
 
 
 def mean_candidates(logs: Matrix, calls: Matrix, least_rise: float, since: int) -> NDArray[np.bool_]:
@@ -197,7 +206,7 @@ def mean_evidence(logs: Matrix, calls: Matrix, weight: Matrix, least_rise: float
         noise = variance[told] * (1.0 / n[told] + 1.0 / past[told]) + drift**2
         evidence[told] = rise[told] ** 2 / (2.0 * noise * LN10)
         parts.append((evidence, np.where((n >= CLEAR_CALLS) & (past > 0), rise, np.nan), np.exp(seen), np.exp(usual)))
-    return _stack(MEAN_SCALES, parts)
+    return _stack(MEAN_SCALES, 0.5, parts)
 
 
 def _weighted(logs: Matrix, calls: Matrix) -> tuple[Matrix, Matrix]:
@@ -235,21 +244,23 @@ def daily_shape(calls: Matrix, weight: Matrix) -> tuple[Matrix, Matrix]:
 def _expected(calls: Matrix, weight: Matrix, since: int = 0) -> dict[int, tuple[Matrix, Matrix]]:
     """By scale s: calls expected in the last s minutes (0: too little seen), and the relative variance of that.
 
-    The level is that of the hour before, relative to the shape of the day; where most of that hour was abnormal,
-    and by SHRINK_CALLS calls always, that of the day before.
+    The level is that of the hour before, relative to the shape of the day; of longer stretches where half of that
+    hour was abnormal. It is drawn to the level of the day before by SHRINK_CALLS calls.
     """
     shape, rests_on = daily_shape(calls, weight)
     seen, usual, minutes = Sums(calls * weight, since), Sums(shape * weight, since), Sums(weight, since)
     shapes = Sums(shape, since)
     out = {}
     for scale in RATE_SCALES:
-        day = seen.between(scale, DAY) / np.maximum(usual.between(scale, DAY), 1e-9)
-        hour = np.where(minutes.between(scale, 60) >= 10.0, 1.0, 0.0)
-        hour_seen = hour * seen.between(scale, 60)
-        drawn = SHRINK_CALLS / np.maximum(day, 1e-9)
-        level = (hour_seen + SHRINK_CALLS) / (hour * usual.between(scale, 60) + drawn)
+        near_seen, near_usual = seen.between(scale, DAY), usual.between(scale, DAY)
+        drawn = SHRINK_CALLS * near_usual / np.maximum(near_seen, 1e-9)
+        for stretch in (240, 60):
+            healthy = minutes.between(scale, stretch) >= 30.0
+            near_seen = np.where(healthy, seen.between(scale, stretch), near_seen)
+            near_usual = np.where(healthy, usual.between(scale, stretch), near_usual)
+        level = (near_seen + SHRINK_CALLS) / np.maximum(near_usual + drawn, 1e-9)
         enough = minutes.between(scale, DAY) >= 10.0
-        doubt = 1.0 / (hour_seen + SHRINK_CALLS) + 1.0 / rests_on[:, since:]
+        doubt = 1.0 / (near_seen + SHRINK_CALLS) + 1.0 / rests_on[:, since:]
         out[scale] = np.where(enough, level * shapes.last(scale), 0.0), doubt
     return out
 
@@ -277,7 +288,7 @@ def _share_dispersion(
     share = (past_bad.before(15) + prior.share * prior.calls) / (past_all.before(15) + prior.calls)
     n = all_.last(15)
     square = (bad.last(15) - n * share) ** 2 / np.maximum(n * share * (1.0 - share), 1e-9)
-    return _dispersion(square, (n * share >= 1.0) & (weight > 0))
+    return _dispersion(square, (n * share >= 0.1) & (weight > 0))
 
 
 def _dispersion(square: Matrix, known: NDArray[np.bool_]) -> Matrix:
@@ -357,6 +368,8 @@ def _count_exponent(seen: Matrix, usual: Matrix, noise: Matrix) -> Matrix:
     return out
 
 
-def _stack(scales: tuple[int, ...], parts: list[tuple[Matrix, Matrix, Matrix, Matrix]]) -> Evidence:
+def _stack(
+    scales: tuple[int, ...], lasts: float, parts: list[tuple[Matrix, Matrix, Matrix, Matrix]]
+) -> Evidence:
     evidence, departure, seen, usual = (np.stack(group) for group in zip(*parts, strict=True))
-    return Evidence(scales, evidence, departure, seen, usual)
+    return Evidence(scales, lasts, evidence, departure, seen, usual)

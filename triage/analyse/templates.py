@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from triage.analyse.masking_tokens import STAR, mask, tokens
-from triage.analyse.slots import SlotIndex
+from triage.analyse.slot_index import SlotIndex
 
 STATE_VERSION: Final = 1
 OVERFLOW_TEXT: Final = "(more kinds of message than are told apart)"

@@ -85,9 +85,9 @@ def _numbers(calls: pa.Table) -> dict[str, npt.NDArray[np.int64]]:
 
 def _grid(
     codes: Minutes, at: Minutes, values: npt.NDArray[np.int64], series: int, minutes: int,
-) -> npt.NDArray[np.int64]:
+) -> npt.NDArray[np.float64]:
     flat = np.bincount(codes * minutes + at, weights=values, minlength=series * minutes)
-    return flat.reshape(series, minutes).astype(np.int64)
+    return flat.reshape(series, minutes)
 
 
 def _tails(calls: pa.Table) -> tuple[Minutes, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -155,7 +155,7 @@ def group_episodes(
         picked = np.array(rows)
         if minute[picked].max() < judge_from:
             continue
-        series = np.bincount(minute[picked] - start, weights=count[picked], minlength=end - start)[: end - start]
+        series = np.bincount(minute[picked] - start, weights=count[picked], minlength=end - start)[: end - start].astype(float)
         services = set(columns["service"][picked])
         ready = min((ready_from.get(service, end) for service in services), default=end)
         episodes += _episodes_of(group_id, partner, series, alive, start, first_seen.get(group_id, start), ready, judge_from)

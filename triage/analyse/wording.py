@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
-from os.path import commonprefix
 from typing import Final, NamedTuple
 
 MIN_SHARED: Final = 2
@@ -30,10 +29,11 @@ _WORD = re.compile(r"[^\W\d_](?:[\w.$]*[^\W_])?")
 _IDENTIFIER = re.compile(r"[._$]|[a-z][A-Z]")
 _NEGATIONS: Final = frozenset({"not", "no", "never", "without", "non", "isn", "doesn", "didn", "wasn"})
 _EMPTY_WORDS: Final = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "the an a s t and or of to in at by for from with while when during was were is are be been has have had now"
-        " this that its it as will would error exception warn warning please due because via der die das und von zu bei"
-    ).split(" ")
+        " this that its it as will would error exception warn warning please due because via der die das und von zu bei",
+    )
 )
 
 
@@ -84,5 +84,5 @@ def _same_stem(one: str, other: str) -> bool:
     """Forms of one word. 'Closing' and 'closed' are two events, so the form in -ing stands for itself, as names do."""
     if one.endswith("ing") or other.endswith("ing") or one[0] == "=" or other[0] == "=":
         return False
-    prefix = len(commonprefix([one, other]))
+    prefix = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return prefix >= MIN_PREFIX and prefix >= PREFIX_SHARE * max(len(one), len(other))

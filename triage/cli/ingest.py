@@ -15,11 +15,11 @@ import orjson
 import urllib3
 
 from collectors.files import FORMATS, Body, read_bodies
+from collectors.gateways.append import Identities
 from collectors.intake import Intake
 from collectors.naming import Naming
 from collectors.otlp_records import LogSink
-from collectors.routes import RouteCatalogue
-from triage.bootstrap import key_of, open_stores
+from triage.bootstrap import key_of, open_stores, routes_of
 from triage.config import Settings, load_settings
 from triage.directory import Directory
 from triage.domain.columns import SIGNALS
@@ -84,7 +84,7 @@ def _intake(settings: Settings, append: Append) -> Intake:
     return Intake(
         keep=keep, clock=time.time_ns, retention_days=settings.retention_days,
         naming=Naming(gateway_services=frozenset(settings.gateway_services)),
-        routes=RouteCatalogue.of([entry.route for entry in settings.api], settings.openapi),
+        routes=routes_of(settings),
     )
 
 
@@ -122,10 +122,10 @@ def _send(files: tuple[Path, ...], format_: str, offset: int, intake: Intake, to
     with click.progressbar(length=size, label="ingest", file=sys.stderr, hidden=quiet or not sys.stderr.isatty()) as bar:
         for file in files:
             before, sink = 0, LogSink()
-            seen: dict[bytes, int] = {}
+            identities = Identities()
             try:
                 for body in read_bodies(file, format_):
-                    _send_body(body, offset, intake, sink, seen, totals)
+                    _send_body(body, offset, intake, sink, identities, totals)
                     bar.update(body.done - before)
                     before = body.done
             except BadInput as error:
@@ -133,9 +133,10 @@ def _send(files: tuple[Path, ...], format_: str, offset: int, intake: Intake, to
             bar.update(file.stat().st_size - before)
 
 
-def _send_body(body: Body, offset: int, intake: Intake, sink: LogSink, seen: dict[bytes, int], totals: Totals) -> None:
+def _send_body(body: Body, offset: int, intake: Intake, sink: LogSink, identities: Identities, totals: Totals) -> None:
     try:
-        records = intake.decode(body.kind, body.encoding, body.data, gateway=body.gateway, log_sink=sink, seen=seen)
+        records = intake.decode(body.kind, body.encoding, body.data, gateway=body.gateway, log_sink=sink,
+                               identities=identities, first_line=body.first_line)
         shift(records, offset)
         outcome = intake.take(records, body.gateway or "otlp")
     except BadInput as error:

@@ -20,7 +20,7 @@ def to_body(value: Any) -> dict[str, Any]:
 
 def from_body(cls: type[T], body: typing.Mapping[str, Any]) -> T:
     """The dataclass that `to_body` made. Raises TypeError when a field without a default is absent."""
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable
     return cls(**{name: _decode(hints[name], value) for name, value in body.items() if name in hints})
 
 

@@ -27,7 +27,7 @@ _JOIN_KEY: Final = (
     "consent", "consents", "payment", "payments", "order", "orders", "requests", "vrps", "authorisations",
 )
 _TEMPLATE: Final = re.compile(r"[{:*$<~\[].*|-|%7[Bb].*")
-_QUERY: Final = re.compile(r"((?:https?|wss?)://[^\s?\"'<>]*|(?<![\w?])/[^\s?\"'<>]*)\?[^\s\"'<>]*[=&][^\s\"'<>]*")
+_QUERY: Final = re.compile(r"((?:https?|wss?)://[^\s?\"'<>]{0,512}|(?<![\w?/.])/[^\s?\"'<>]{0,512})\?[^\s\"'<>]*[=&][^\s\"'<>]*")
 _USER: Final = re.compile(r"(?<=://)[^/@\s]*@")
 
 

@@ -29,12 +29,10 @@ _SERVICES: Final[tuple[tuple[str, str, int, str], ...]] = (
 
 def services() -> tuple[Service, ...]:
     """The eight services, the gateway first. Kong, nginx and Envoy are instances of one gateway."""
-    gateway = Service(GATEWAY, "3.8.0", _FRONT_INSTANCES, "lua", "10.20.1.{}")
+    gateway = Service(GATEWAY, "3.8.0", _FRONT_INSTANCES, "lua")
     rest = [
-        Service(
-            name, version, _pods(name, count), language, f"10.20.{place + 2}.{{}}", name == "card-service"
-        )
-        for place, (name, version, count, language) in enumerate(_SERVICES)
+        Service(name, version, _pods(name, count), language, legacy=name == "card-service")
+        for name, version, count, language in _SERVICES
     ]
     return (gateway, *rest)
 

@@ -113,7 +113,7 @@ class Bank:
         """APIs in the form of `[[api]]` in triage.toml."""
         return [
             {
-                "route": f"{api.method} {api.route}",
+                "route": api.route,
                 "name": api.key,
                 "team": api.team,
                 "tier": "critical" if "payment" in api.key else "standard",

@@ -210,6 +210,7 @@ def _envoy(call: Call, bank: Bank) -> dict[str, Any]:
         "authority": _HOST,
         "x_request_id": call.request_id,
         "x_fapi_interaction_id": call.interaction_id or None,
+        "x_fapi_customer_ip_address": call.address if call.present else None,
         "x_consumer_username": call.partner.id,
         "downstream_peer_subject": call.partner.subject,
         "traceparent": _traceparent(call),

@@ -43,7 +43,6 @@ class Service:
     version: str
     instances: tuple[str, ...]
     language: str
-    host: str
     legacy: bool = False
 
 

@@ -84,6 +84,7 @@ class SpanWriter:
                 "openbanking.error.code",
                 "gateway.request.id",
                 "gateway.response.flag",
+                "gateway.upstream.status",
                 "http.response.body",
                 "error.type",
             )
@@ -158,9 +159,7 @@ class SpanWriter:
         if call.failure is not None:
             rest += self._failure(call, call.failure)
         else:
-            rest.append(self._by["upstream"])
-            if call.api.front == "kong":
-                rest.append(self._listed[_UPSTREAM_STATUS](str(call.status).encode()))
+            rest += self._answered(call)
         ids = wire.span_ids(call.trace_id, call.span_id(0), b"")
         return wire.span(
             ids, self._root[call.api_place], call.start, call.start + call.totals[0], b"".join(rest)
@@ -182,16 +181,25 @@ class SpanWriter:
             made.append(self._text["openbanking.consent.id"](call.consent_id.encode()))
         if call.payment_id:
             made.append(self._text["openbanking.payment.id"](call.payment_id.encode()))
-        if call.present and call.api.standard != "oauth":
+        if call.present:
             header = "psu-ip-address" if call.api.standard == "berlin" else "x-fapi-customer-ip-address"
             made.append(self._listed[_HEADER + header](call.address.encode()))
         if call.payment_id and call.api.method == "POST":
             made.append(self._listed[_HEADER + "x-idempotency-key"](call.ids[24:36].hex().encode()))
         return made
 
+    def _answered(self, call: Call) -> list[bytes]:
+        """The service behind the gateway gave the answer."""
+        encode = (
+            self._listed[_UPSTREAM_STATUS]
+            if call.api.front == "kong"
+            else self._text["gateway.upstream.status"]
+        )
+        return [self._by["upstream"], encode(str(call.status).encode())]
+
     def _failure(self, call: Call, failure: Failure) -> list[bytes]:
         code, status = call.code, str(call.status).encode()
-        made = [self._by["gateway" if failure.by_gateway else "upstream"]]
+        made = [self._by["gateway"]] if failure.by_gateway else self._answered(call)
         if code and call.api.standard == "berlin":
             body = {"tppMessages": [{"category": "ERROR", "code": code, "text": call.fill(failure.message)}]}
             made.append(self._text["http.response.body"](orjson.dumps(body)))
@@ -199,8 +207,6 @@ class SpanWriter:
             made.append(self._text["openbanking.error.code"](code.encode()))
         if failure.flag and call.api.front == "envoy":
             made.append(self._text["gateway.response.flag"](failure.flag.encode()))
-        if call.api.front == "kong" and not failure.by_gateway:
-            made.append(self._listed[_UPSTREAM_STATUS](status))
         if call.status >= 500:
             made += [self._text["error.type"](status), wire.STATUS_ERROR]
         return made

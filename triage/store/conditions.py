@@ -21,6 +21,8 @@ from triage.ports.records import Condition, RollupKind
 from triage.ports.rollups import SCHEMAS
 
 ATTRIBUTE: Final = "attributes."
+JSON_COLUMNS: Final = ("attributes", "resource", "events")
+"""Columns that hold JSON. Nothing can be searched in their text, only single attributes."""
 
 _OPERATORS: Final[dict[ColumnType, frozenset[str]]] = {
     "str": frozenset({"=", "in", "prefix", "contains"}),
@@ -50,7 +52,7 @@ def check(columns: Mapping[str, ColumnType], where: Sequence[Condition]) -> None
     for condition in where:
         if condition.column.startswith(ATTRIBUTE) and "attributes" in columns:
             allowed: Collection[str] = _ATTRIBUTE_OPERATORS
-        elif condition.column in columns:
+        elif condition.column in columns and condition.column not in JSON_COLUMNS:
             allowed = _OPERATORS[columns[condition.column]]
         else:
             raise StoreError(f"there is no column {condition.column!r} to search by")

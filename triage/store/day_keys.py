@@ -17,6 +17,7 @@ from triage.store.keys import Keys
 
 RUN: Final = 1 << 18
 _PROBES: Final = 4
+_TAIL_PARTS: Final = 16
 _BITS_A_KEY: Final = 12
 _FIRST_BITS: Final = 1 << 20
 
@@ -56,6 +57,8 @@ class DayKeys:
         self._size += len(keys)
         self._tail.append(keys)
         self._tail_size += len(keys)
+        if len(self._tail) > _TAIL_PARTS:
+            self._tail = [np.concatenate(self._tail)]
         if self._size * _BITS_A_KEY > len(self._filter) * 8:
             self._grow()
         else:

@@ -21,12 +21,14 @@ import pyarrow.compute as pc
 from triage.domain.columns import COLUMNS, ID_COLUMNS, ColumnType, Signal
 from triage.domain.windows import DAY_NS
 from triage.ports.masked import arrow_schema
-from triage.store.elastic_schema import ATTRIBUTE_LIMIT, JSON_COLUMNS
+from triage.store.conditions import JSON_COLUMNS
+from triage.store.elastic_schema import ATTRIBUTE_LIMIT
 
 Source = Mapping[str, Any]
 
 _ESCAPED: Final = r'["\\\x00-\x1f]'
 _ZERO: Final[dict[ColumnType, Any]] = {"str": "", "int": 0, "bool": False}
+_ARROW: Final[dict[ColumnType, pa.DataType]] = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
 _PLAIN: Final = "attributes_text"  # the JSON text of attributes that Elasticsearch cannot index; not mapped, so just kept
 
 
@@ -112,12 +114,7 @@ def _column(name: str, kind: ColumnType, sources: Sequence[Source]) -> pa.Array:
     if name in JSON_COLUMNS:
         return pa.array([_json_text(name, source) for source in sources], pa.string())
     zero = _ZERO[kind]
-    return pa.array([source.get(name, zero) for source in sources], arrow_schema_type(kind))
-
-
-def arrow_schema_type(kind: ColumnType) -> pa.DataType:
-    """The Arrow type of a column type."""
-    return {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}[kind]
+    return pa.array([source.get(name, zero) for source in sources], _ARROW[kind])
 
 
 def _json_text(name: str, source: Source) -> str:

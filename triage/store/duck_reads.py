@@ -176,8 +176,7 @@ class DuckReader:
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """A result as an Arrow table. Raises StoreUnavailable."""
         try:
-            reader = self._files.cursor().execute(sql, list(parameters)).to_arrow_reader(100_000)
-            return reader.read_all()
+            return self._files.cursor().sql(sql, params=list(parameters)).to_arrow_table()
         except duckdb.Error as error:
             raise StoreUnavailable(f"cannot read: {first_line(error)}") from error
 

@@ -13,7 +13,7 @@ from triage.domain.columns import COLUMNS, Signal
 from triage.domain.windows import Window
 from triage.ports.records import Condition
 from triage.store.conditions import ATTRIBUTE
-from triage.store.elastic_schema import ATTRIBUTE_LIMIT, IGNORE_ABOVE, TEXT_COLUMNS
+from triage.store.elastic_schema import ATTRIBUTE_LIMIT, IGNORE_ABOVE, ROLLUP_SELECTORS, TEXT_COLUMNS
 
 Query = dict[str, Any]
 
@@ -33,11 +33,17 @@ def needs_check(where: Sequence[Condition]) -> list[Condition]:
     return [c for c in where if c.column in TEXT_COLUMNS or c.column.startswith(ATTRIBUTE) or c.operator == "contains"]
 
 
-def minutes_query(first: int, end: int, partners: Sequence[str] | None) -> Query:
-    """Roll-ups of the minutes from `first` to before `end`, of these partners or of all."""
+def rollups_query(first: int, end: int, where: Sequence[Condition]) -> Query:
+    """Roll-up documents of the minutes from `first` to before `end` that hold rows with the values asked for.
+
+    A document holds many rows, so the conditions must be applied to these again.
+    """
     filters = [_range("minute", first, end)]
-    if partners is not None:
-        filters.append({"terms": {"partner": list(partners)}})
+    for condition in where:
+        values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+        indexed = all(len(str(value)) <= IGNORE_ABOVE for value in values)
+        if condition.column in ROLLUP_SELECTORS and condition.operator in ("=", "in") and indexed:
+            filters.append({"terms": {condition.column: list(map(str, values))}})
     return {"bool": {"filter": filters}}
 
 

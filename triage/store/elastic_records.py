@@ -63,7 +63,20 @@ class ElasticRecordStore:
         return appended
 
     def _write(self, tables: dict[Signal, pa.Table], *, plain: bool = False) -> dict[Signal, list[int]]:
-        """The status of every row. What Elasticsearch cannot index is written again without that."""
+        """The status of every row, CREATED or KNOWN. What Elasticsearch cannot index is written again without that."""
+        result = self._statuses(tables, plain=plain)
+        if not plain:
+            bad = {s: [row for row, status in enumerate(found) if status == UNREADABLE] for s, found in result.items()}
+            again = {signal: tables[signal].take(rows) for signal, rows in bad.items() if rows}
+            for signal, found in (self._write(again, plain=True) if again else {}).items():
+                for row, status in zip(bad[signal], found, strict=True):
+                    result[signal][row] = status
+        if refused := {status for found in result.values() for status in found} - {CREATED, KNOWN}:
+            raise StoreError(f"Elasticsearch refused records with status {', '.join(map(str, sorted(refused)))}")
+        return result
+
+    def _statuses(self, tables: dict[Signal, pa.Table], *, plain: bool) -> dict[Signal, list[int]]:
+        """One bulk."""
         items = [bulk_items(signal, table, self._index(signal), plain=plain) for signal, table in tables.items()]
         copies = self._cluster.view().copies
         try:
@@ -75,14 +88,6 @@ class ElasticRecordStore:
         result: dict[Signal, list[int]] = {}
         for signal, table in tables.items():
             result[signal], statuses = statuses[: len(table)], statuses[len(table) :]
-        unreadable = {s: [i for i, status in enumerate(found) if status == UNREADABLE] for s, found in result.items()}
-        again = {signal: tables[signal].take(rows) for signal, rows in unreadable.items() if rows}
-        if again and not plain:
-            for signal, found in self._write(again, plain=True).items():
-                for row, status in zip(unreadable[signal], found, strict=True):
-                    result[signal][row] = status
-        if bad := {status for found in result.values() for status in found} - {CREATED, KNOWN, UNREADABLE if not plain else 0}:
-            raise StoreError(f"Elasticsearch refused records with status {', '.join(map(str, sorted(bad)))}")
         return result
 
     def _leave_receipt(self, tables: Collection[pa.Table]) -> None:

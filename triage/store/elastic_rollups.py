@@ -20,8 +20,8 @@ from triage.store.conditions import check, matching, rollup_columns
 from triage.store.elastic_bulk import BulkWriter, write_checked
 from triage.store.elastic_client import translated
 from triage.store.elastic_cluster import ClusterWatch
-from triage.store.elastic_query import minutes_query
-from triage.store.elastic_schema import Names
+from triage.store.elastic_query import rollups_query
+from triage.store.elastic_schema import ROLLUP_SELECTORS, Names
 from triage.store.elastic_search import Searcher
 
 _TERMS: Final = 10_000
@@ -53,11 +53,11 @@ class ElasticRollups:
             self._client.indices.refresh(index=index, ignore_unavailable=True)
 
     def read(self, kind: RollupKind, window: Window, where: Sequence[Condition]) -> pa.Table:
-        """Rows of the minutes that begin in the window; Elasticsearch selects by partner, the rest is done here."""
+        """Rows of the minutes that begin in the window. Elasticsearch selects documents, the rows are selected here."""
         check(rollup_columns(kind), where)
         schema = SCHEMAS[kind]
         first, end = -(-window.start_ns // MINUTE_NS), -(-window.end_ns // MINUTE_NS)
-        query = minutes_query(first, end, _partners(where))
+        query = rollups_query(first, end, where)
         columns: dict[str, list[Any]] = {name: [] for name in schema.names}
         for hits in self._search.everything(self._names.rollups(kind), query, "minute", ["rows"]):
             for hit in hits:
@@ -83,17 +83,10 @@ def _documents(rows: pa.Table) -> Iterable[tuple[tuple[int, str], dict[str, Any]
         groups[key].append(row)
     for (minute, partner), members in groups.items():
         own = {name: [values[row] for row in members] for name, values in columns.items()}
-        yield (minute, partner), {"minute": minute, "partner": partner, "rows": own}
+        selectors = {name: sorted(set(own[name])) for name in ROLLUP_SELECTORS if name in own}
+        yield (minute, partner), {"minute": minute, **selectors, "rows": own}
 
 
 def _doc_id(minute: int, partner: str) -> str:
     return f"{minute}-{blake2b(partner.encode(), digest_size=12).hexdigest()}"
 
-
-def _partners(where: Sequence[Condition]) -> list[str] | None:
-    """The partners that conditions leave; None for all."""
-    for condition in where:
-        if condition.column == "partner" and condition.operator in ("=", "in"):
-            value = condition.value
-            return list(map(str, value)) if isinstance(value, tuple) else [str(value)]
-    return None

@@ -15,6 +15,7 @@ from elasticsearch import Elasticsearch
 from triage.domain.columns import COLUMNS, ID_COLUMNS, SIGNALS, Signal
 from triage.domain.windows import day_of
 from triage.errors import StoreFormatError
+from triage.store.conditions import JSON_COLUMNS
 from triage.store.elastic_client import translated
 
 FORMAT: Final = 1
@@ -28,7 +29,6 @@ TEXT_COLUMNS: Final = frozenset(
 )
 """Columns whose values can be longer than IGNORE_ABOVE: found through `_ignored` then, and compared by the client."""
 
-JSON_COLUMNS: Final = ("attributes", "resource", "events")
 _NO_DOC_VALUES: Final = TEXT_COLUMNS | {
     "parent_id", "interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id", "idempotency",
 }
@@ -132,7 +132,11 @@ def _mapping(properties: dict[str, Any]) -> dict[str, Any]:
 _LONG: Final = {"type": "long"}
 _KEYWORD: Final = {"type": "keyword", "ignore_above": IGNORE_ABOVE}
 _OPAQUE: Final = {"type": "object", "enabled": False}
-ROLLUP_MAPPING: Final = _mapping({"minute": _LONG, "partner": _KEYWORD, "rows": _OPAQUE})
+_SELECTOR: Final = _KEYWORD | {"doc_values": False}
+ROLLUP_SELECTORS: Final = ("partner", "api", "service", "outcome", "instance", "group_id")
+"""Columns of roll-ups whose distinct values stand beside the rows of a document, so that it can be selected by them."""
+
+ROLLUP_MAPPING: Final = _mapping({"minute": _LONG, "rows": _OPAQUE} | dict.fromkeys(ROLLUP_SELECTORS, _SELECTOR))
 RECEIPT_MAPPING: Final = _mapping({"at_ns": _LONG, "minutes": _OPAQUE})
 PIN_MAPPING: Final = _mapping({"trace_id": _KEYWORD})
 STATE_MAPPING: Final = _mapping(

@@ -11,7 +11,12 @@ from triage.analyse.fingerprint import ErrorEvent, current_id, fingerprint, fing
 from triage.analyse.templates import TemplateMiner
 
 PAYMENT = ErrorEvent(
-    codes=("UK.OBIE.Field.Invalid",), route="/payments/{PaymentId}", method="post", service="pis", message="Amount 12 is bad", status=400
+    codes=("UK.OBIE.Field.Invalid",),
+    route="/payments/{PaymentId}",
+    method="post",
+    service="pis",
+    message="Amount 12 is bad",
+    status=400,
 )
 TRACE = "java.lang.IllegalStateException: {message}\n\tat com.bank.{owner}.load({owner}.java:{line})"
 
@@ -101,9 +106,17 @@ def test_a_fingerprint_follows_its_template_when_that_is_joined_to_an_older_one(
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=40)
 EVENTS = st.builds(
-    ErrorEvent, codes=st.lists(TEXT, max_size=2).map(tuple), route=TEXT, method=TEXT, service=TEXT,
-    exception_type=TEXT, exception_message=TEXT, stacktrace=TEXT, message=TEXT, status=st.integers(0, 599),
-)  # fmt: skip
+    ErrorEvent,
+    codes=st.lists(TEXT, max_size=2).map(tuple),
+    route=TEXT,
+    method=TEXT,
+    service=TEXT,
+    exception_type=TEXT,
+    exception_message=TEXT,
+    stacktrace=TEXT,
+    message=TEXT,
+    status=st.integers(0, 599),
+)
 
 
 @given(EVENTS)

@@ -34,9 +34,7 @@ def group(seed: int) -> tuple[list[str], list[str]]:
     for at in range(0, len(labelled), BATCH):
         batch = fingerprints([event for _, event in labelled[at : at + BATCH]], miner)
         made += batch
-        items = [
-            JoinItem(each.id, miner.text(each.template_id), each.kind, each.scope) for each in batch if each.kind == "message"
-        ]
+        items = [JoinItem(each.id, miner.text(each.template_id), each.kind, each.scope) for each in batch if each.kind == "message"]
         canonical = dict(joiner.join(items).canonical)
     ids = [current_id(each, miner) for each in made]
     return [label for label, _ in labelled], [canonical.get(i, i) for i in ids]

@@ -46,7 +46,7 @@ def test_a_masked_value_beside_a_word_opens_the_place() -> None:
 
 def test_values_of_pairs_and_quoted_words_are_one_template_at_once() -> None:
     assert one_template(["call failed zone=north tries=3", "call failed zone=south tries=3"])
-    assert one_template(["upstream 'ledger' is slow", "upstream 'cards' is slow"])
+    assert one_template([f"upstream '{name}' is slow" for name in USERS[:3]])
 
 
 @pytest.mark.parametrize("key", ["error", "code", "reason"])
@@ -76,9 +76,7 @@ def test_a_crowd_in_which_several_words_vary_is_one_template() -> None:
 
     miner = TemplateMiner()
     miner.add([f"user {word()} signed in from branch {word()}" for _ in range(400)])
-    assert {miner.resolve(i) for i in miner.add([f"user {word()} signed in from branch {word()}"])} == {
-        miner.templates()[0].id
-    }
+    assert {miner.resolve(i) for i in miner.add([f"user {word()} signed in from branch {word()}"])} == {miner.templates()[0].id}
     assert [t.text for t in miner.templates()] == ["user <*> signed in from branch <*>"]
 
 

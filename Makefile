@@ -1,0 +1,42 @@
+# make run    the product with a simulated bank       make test   every test, on every back end
+# make check  style, types and the quick tests        make help   the rest
+SHELL := bash
+.DEFAULT_GOAL := help
+PYTHON_ENV := .venv/bin
+QUICK := not elastic and not browser and not system and not faults
+REPEAT ?= 15
+ARGS ?=
+
+.PHONY: help run test check bench faults clean
+
+help:  ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run:  ## Set up, then `triage demo`: a simulated bank and the console, on loopback only (ARGS="--hours 6")
+	@scripts/setup.sh run
+	@exec $(PYTHON_ENV)/triage demo $(ARGS)
+
+test:  ## Set up, then every test: unit, contracts on all back ends, a real Elasticsearch node, browser, whole system
+	@scripts/setup.sh test
+	$(PYTHON_ENV)/python -m pytest $(ARGS)
+
+check:  ## Style, types and the tests that need no other process; under a minute
+	@scripts/setup.sh check
+	$(PYTHON_ENV)/ruff check .
+	$(PYTHON_ENV)/mypy
+	$(PYTHON_ENV)/python -m pytest -q -m "$(QUICK)" $(ARGS)
+
+bench:  ## Ingest, start, analysis and look-up figures of this machine
+	@scripts/setup.sh check
+	$(PYTHON_ENV)/python -m bench $(ARGS)
+
+faults:  ## Kill tests, REPEAT times (15), each time with another seed
+	@scripts/setup.sh check
+	@for ((i = 1; i <= $(REPEAT); i++)); do \
+	  echo "kill tests, round $$i of $(REPEAT)"; \
+	  $(PYTHON_ENV)/python -m pytest -m faults $(ARGS) || exit 1; \
+	done
+
+clean:  ## Remove what make made (.venv, .cache, build files); data stay
+	rm -rf .venv .cache build dist ./*.egg-info .mypy_cache .ruff_cache .hypothesis
+	find triage collectors dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,153 @@
+"""Golden files of the requests that each use of the stores sends to Elasticsearch (`elastic/*.txt`).
+
+They show a reader, and a reviewer of a change, what goes over the wire. `REGENERATE_GOLDEN=1 pytest tests/wire` writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import pytest
+from builders import DAY, T0, call, call_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
+from elasticsearch import Elasticsearch
+
+from triage.domain.windows import Window
+from triage.ports.records import Condition
+from triage.store import elastic_search
+from triage.store.elastic_records import ElasticRecordStore
+from triage.store.elastic_state import ElasticStateStore
+
+pytestmark = pytest.mark.elastic
+
+GOLDEN: Final = Path(__file__).with_name("elastic")
+HOUR: Final = Window(T0, T0 + 3600 * 10**9)
+PAYMENT: Final = Condition("route", "prefix", "/payments")
+FAILED: Final = (Condition("status", ">=", 500), Condition("partner", "in", ("alpha", "")), PAYMENT)
+
+
+class Wire:
+    """Keeps what a client sends, without what differs between two runs."""
+
+    def __init__(self, client: Elasticsearch, prefix: str) -> None:
+        self.sent: list[str] = []
+        self._prefix = prefix
+        self._send = client.transport.perform_request
+
+    def perform_request(self, method: str, target: str, *, body: Any = None, **options: Any) -> Any:
+        """In the place of the transport's."""
+        parts = body if isinstance(body, list) else [] if body is None else [body]
+        lines = [line.decode() if isinstance(line, bytes) else orjson.dumps(line).decode() for line in parts]
+        self.sent.append("\n".join([f"{method} {target}", *lines]))
+        return self._send(method, target, body=body, **options)
+
+    def text(self) -> str:
+        """All requests, as they stand in a golden file."""
+        text = "\n\n".join(sent.strip() for sent in self.sent).replace(self._prefix, "triage") + "\n"
+        for pattern, instead in [
+            (r'"at_ns":\d+', '"at_ns":"NOW"'),
+            (r'"id":"[\w=-]{40,}"', '"id":"POINT-IN-TIME"'),
+            (r'"_id":"[\w-]{20}"', '"_id":"RECEIPT"'),
+        ]:
+            text = re.sub(pattern, instead, text)
+        return text
+
+
+@pytest.fixture
+def wire(elastic_client: Elasticsearch, elastic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Wire:
+    wire = Wire(elastic_client, elastic_prefix)
+    monkeypatch.setattr(elastic_client.transport, "perform_request", wire.perform_request)
+    return wire
+
+
+@pytest.fixture
+def records(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> ElasticRecordStore:
+    """A store with a record of each signal, and one of the next day; what made it is not recorded."""
+    store = ElasticRecordStore(elastic_client, elastic_prefix)
+    store.append(masked([span(1), span(2, time_ns=T0 + DAY)], [log(1)], [call(1), call(2), call(3)]))
+    store.replace_rollups("errors", [1], error_rollups([{"minute": 1, "partner": "gone"}]))
+    store.settle_reads()
+    wire.sent.clear()
+    return store
+
+
+@pytest.fixture
+def state(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> ElasticStateStore:
+    store = ElasticStateStore(elastic_client, elastic_prefix)
+    store.put("incident", "INC-1", {"title": "x"}, version=None, sort=5, tags=["open"])
+    store.settle_reads()
+    wire.sent.clear()
+    return store
+
+
+RECORDS: Final[dict[str, Callable[[ElasticRecordStore], object]]] = {
+    "append": lambda s: s.append(masked([span(3, attributes={"tenant": "north"})], [log(2)], [call(4)])),
+    "append-not-indexable": lambda s: s.append(masked([span(3, attributes={"a\0b": "x"})])),
+    "receipts-and-settle": lambda s: s.settle([receipt.receipt_id for receipt in s.receipts()]),
+    "scan": lambda s: s.scan("calls", HOUR, ["partner", "status"], FAILED),
+    "scan-attribute": lambda s: s.scan("spans", HOUR, ["span_id"], [Condition("attributes.tenant", "=", "north")]),
+    "by-trace": lambda s: s.by_trace("spans", [trace_id(1), trace_id(2)]),
+    "witnesses": lambda s: s.witnesses([span_id(1)]),
+    "find": lambda s: s.find(uuid(1)),
+    "search": lambda s: s.search("calls", (), HOUR, 2),
+    "search-text": lambda s: s.search("logs", [Condition("body", "contains", "Time-out?")], None, 2),
+    "search-next-page": lambda s: s.search("spans", (), None, 1, s.search("spans", (), None, 1).next),
+    "rollups-replace": lambda s: s.replace_rollups("errors", [1, 2], error_rollups([{"minute": 2, "partner": "p"}])),
+    "rollups-calls": lambda s: s.replace_rollups("calls", [1], call_rollups([{"minute": 1, "partner": "p", "api": "GET /a"}])),
+    "rollups-read": lambda s: s.rollups("calls", HOUR, [Condition("api", "=", "GET /a"), Condition("calls", ">=", 3)]),
+    "pin-and-drop": lambda s: (s.pin([trace_id(1)]), s.drop_day("spans", "2026-03-02")),
+    "counts": lambda s: s.counts(),
+    "ping": lambda s: s.ping(),
+}
+STATE: Final[dict[str, Callable[[ElasticStateStore], object]]] = {
+    "get": lambda s: s.get("incident", "INC-1"),
+    "create": lambda s: s.put("incident", "INC-2", {"title": "y"}, version=None, sort=1, tags=["open", "high"]),
+    "change": lambda s: s.put("incident", "INC-1", {"title": "y"}, version=1),
+    "delete": lambda s: s.delete("incident", "INC-1", version=1),
+    "select": lambda s: s.select("incident", [["open", "acknowledged"], ["high"]], limit=20, cursor="5:INC-9"),
+    "count": lambda s: s.count("incident", [["open"]]),
+}
+
+
+@pytest.mark.parametrize("use", RECORDS)
+def test_requests_of_the_record_store(use: str, records: ElasticRecordStore, wire: Wire) -> None:
+    RECORDS[use](records)
+    compare(f"records-{use}", wire)
+
+
+@pytest.mark.parametrize("use", STATE)
+def test_requests_of_the_state_store(use: str, state: ElasticStateStore, wire: Wire) -> None:
+    STATE[use](state)
+    compare(f"state-{use}", wire)
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(elastic_search, "PAGE", 2)
+        yield
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_requests_of_a_long_scan(records: ElasticRecordStore, wire: Wire) -> None:
+    assert len(records.scan("calls", HOUR, ["partner"])) == 3
+    compare("records-scan-long", wire)
+
+
+def test_requests_of_opening(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> None:
+    ElasticRecordStore(elastic_client, elastic_prefix, shards=2, replicas=1)
+    ElasticStateStore(elastic_client, elastic_prefix)
+    compare("open", wire)
+
+
+def compare(name: str, wire: Wire) -> None:
+    """Against the golden file, or into it."""
+    file = GOLDEN / f"{name}.txt"
+    if os.environ.get("REGENERATE_GOLDEN"):
+        GOLDEN.mkdir(exist_ok=True)
+        file.write_text(wire.text(), encoding="utf-8")
+    assert wire.text() == file.read_text(encoding="utf-8")

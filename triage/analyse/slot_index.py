@@ -1,0 +1,191 @@
+"""Keep masked messages and join those that are one template: the evidence of `slots`, collected.
+
+Only the set of nodes counts, never their order or number, and evidence only grows. So the same messages give the same
+templates in any order, and a join is never taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from triage.analyse.crowds import Crowds
+from triage.analyse.masking_tokens import STAR
+from triage.analyse.slots import NEED_WORD, Slot, is_word, slots_of
+
+KNOWN_WEIGHT: Final = 2
+"""A word that is a value elsewhere counts for this many more."""
+FULL_GROUP: Final = 64
+"""Nodes of one template that are kept; what joins later is assigned and adds no evidence."""
+MIN_WORDS: Final = 2
+"""Literal words that a template must have for a node to join it by known values alone."""
+MAX_VALUES: Final = 10_000
+
+_RUN_OF_STARS = re.compile(r"<\*>(?: <\*>)+")
+
+
+@dataclass(slots=True)
+class _Place:
+    """A slot that two nodes or more share; `home` is a node of its template once it is open, before that -1."""
+
+    need: int
+    opened: tuple[str, ...]
+    nodes: list[int] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)
+    home: int = -1
+
+
+class SlotIndex:
+    """Nodes, the slots they share, and the union of nodes into templates; `limit` bounds the number of nodes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.tokens: list[tuple[str, ...]] = []
+        self._node: dict[tuple[str, ...], int] = {}
+        self._parent: list[int] = []
+        self._size: list[int] = []
+        self._text: list[tuple[int, str]] = []
+        self._alone: dict[int, int] = {}
+        self._places: dict[int, _Place] = {}
+        self._closed: dict[int, None] = {}
+        self._values: set[str] = set()
+        self._loose: list[int] = []
+        self._judged = (0, 0)
+        self._crowds = Crowds()
+
+    def find(self, node: int) -> int:
+        """The node that stands for the template of `node`: its oldest."""
+        parent = self._parent
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    def insert(self, tokens: tuple[str, ...]) -> int | None:
+        """The node of `tokens`, made if it is new; a node of its template if that is full; None if there is no room."""
+        known = self._node.get(tokens)
+        if known is not None:
+            return known
+        home = self._crowds.home(tokens)
+        if home is None:
+            home = self._home(slots_of(tokens))
+        if home is not None and self._size[self.find(home)] >= FULL_GROUP:
+            return home
+        if len(self.tokens) >= self.limit:
+            return home
+        node = self._add(tokens)
+        if home is not None:
+            self.union(home, node)
+        for slot in slots_of(tokens):
+            self._see(slot, node)
+        for pattern, covered in self._crowds.add(self.tokens, node):
+            self._join(covered, pattern)
+        return node
+
+    def union(self, one: int, other: int) -> None:
+        """Make the templates of two nodes one."""
+        a, b = sorted((self.find(one), self.find(other)))
+        if a != b:
+            self._parent[b] = a
+            self._size[a] += self._size[b]
+            self._text[a] = min(self._text[a], self._text[b])
+
+    def text(self, node: int) -> str:
+        """The text of the template of `node`: that of its node with the least literal text; runs of `<*>` are one."""
+        return self._text[self.find(node)][1]
+
+    def own_text(self, node: int) -> str:
+        """The text of one node, whatever it was joined to."""
+        return _RUN_OF_STARS.sub(STAR, "".join(self.tokens[node]))
+
+    def settle(self) -> None:
+        """Judge again what more messages, or more words known as values, may have decided."""
+        while self._judged != (state := (len(self.tokens), len(self._values))):
+            self._judged = state
+            for key in [key for key in self._closed if self._opens(self._places[key])]:
+                if key in self._closed:
+                    self._open(key)
+            self._loose = [node for node in self._loose if not self._adopt(node)]
+
+    def _adopt(self, node: int) -> bool:
+        """Join a node to the one that has `<*>` wherever the node has a word that is a value elsewhere, if there is one."""
+        tokens = self.tokens[node]
+        if self._values.isdisjoint(tokens):
+            return False
+        general = tuple(STAR if i and token in self._values else token for i, token in enumerate(tokens))
+        home = self._node.get(general)
+        if home is None or sum(map(is_word, general)) < MIN_WORDS:
+            return False
+        self.union(home, node)
+        return True
+
+    def _add(self, tokens: tuple[str, ...]) -> int:
+        node = len(self.tokens)
+        self.tokens.append(tokens)
+        self._node[tokens] = node
+        self._loose.append(node)
+        self._parent.append(node)
+        self._size.append(1)
+        self._text.append((sum(len(token) for token in tokens if token != STAR), self.own_text(node)))
+        return node
+
+    def _home(self, slots: Iterable[Slot]) -> int | None:
+        for slot in slots:
+            place = self._places.get(slot.key)
+            if place is not None and place.home >= 0:
+                return place.home
+        return None
+
+    def _see(self, slot: Slot, node: int) -> None:
+        place = self._places.get(slot.key)
+        if place is None:
+            first = self._alone.setdefault(slot.key, node)
+            if first == node:
+                return
+            place = self._share(slot, self._alone.pop(slot.key))
+        place.words.add(slot.word)
+        if place.home >= 0:
+            self.union(place.home, node)
+            self._learn_values(place)
+            return
+        place.nodes.append(node)
+        if self._opens(place):
+            self._open(slot.key)
+
+    def _share(self, slot: Slot, first: int) -> _Place:
+        """The place of a slot that its second node reaches."""
+        place = self._places[slot.key] = _Place(slot.need, slot.opened, [first])
+        place.words.update(each.word for each in slots_of(self.tokens[first]) if each.key == slot.key)
+        self._closed[slot.key] = None
+        return place
+
+    def _opens(self, place: _Place) -> bool:
+        if STAR in place.words:
+            return len(place.words) > 1
+        return len(place.words) + KNOWN_WEIGHT * len(place.words & self._values) >= place.need
+
+    def _open(self, key: int) -> None:
+        place = self._places[key]
+        self._closed.pop(key, None)
+        place.home = place.nodes[0]
+        self._join(place.nodes, place.opened)
+        place.nodes = []
+        self._learn_values(place)
+
+    def _join(self, nodes: list[int], opened: tuple[str, ...]) -> None:
+        """Make `nodes` one template, whose text is that of a new node `opened`."""
+        template = self.insert(opened)
+        self._unite(nodes if template is None else [*nodes, template])
+
+    def _unite(self, nodes: Sequence[int]) -> None:
+        for node in nodes[1:]:
+            self.union(nodes[0], node)
+
+    def _learn_values(self, place: _Place) -> None:
+        """Words of a place with many of them are values wherever they stand; single words only, not longer ends."""
+        if len(place.words) - (STAR in place.words) >= NEED_WORD and len(self._values) < MAX_VALUES:
+            self._values.update(word for word in place.words if word != STAR and " " not in word)
+        if len(place.words) > FULL_GROUP:
+            place.words = set(sorted(place.words)[:NEED_WORD]) | (place.words & {STAR})
