@@ -28,7 +28,7 @@ check:  ## Style, types and the tests that need no other process; under a minute
 
 bench:  ## Ingest, start, analysis and look-up figures of this machine
 	@scripts/setup.sh check
-	$(PYTHON_ENV)/python -m bench $(ARGS)
+	$(PYTHON_ENV)/python tests/bench $(ARGS)
 
 faults:  ## Kill tests, REPEAT times (15), each time with another seed
 	@scripts/setup.sh check

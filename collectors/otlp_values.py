@@ -14,7 +14,6 @@ MAX_DEPTH: Final = 6
 MAX_ITEMS: Final = 256
 MAX_TEXT: Final = 32_768
 
-_old = OLD_NAMES.get
 
 
 def attributes_of(pairs: Any, records: Records) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def attributes_of(pairs: Any, records: Records) -> dict[str, Any]:
         else:
             plain = any_value(value, records)
         key = pair.key
-        attributes.setdefault(_old(key, key), plain)
+        attributes.setdefault(OLD_NAMES.get(key, key), plain)
     if len(attributes) > MAX_ATTRIBUTES:
         attributes = _fewer(attributes, records)
     return attributes
@@ -67,7 +66,8 @@ def json_attributes(pairs: Any, records: Records) -> dict[str, Any]:
     for pair in pairs:
         if not isinstance(pair, dict) or not isinstance(pair.get("key"), str):
             raise TypeError("an attribute has no key")
-        attributes.setdefault(_old(pair["key"], pair["key"]), json_value(pair.get("value"), records))
+        key: str = pair["key"]
+        attributes.setdefault(OLD_NAMES.get(key, key), json_value(pair.get("value"), records))
     return _fewer(attributes, records) if len(attributes) > MAX_ATTRIBUTES else attributes
 
 

@@ -43,6 +43,8 @@ def candidates(text: str) -> list[Candidate]:
 def _readings(token: str) -> Iterator[str]:
     """A token, and what is left of it without a name before it ('trace_id=…') or the path of an address."""
     yield token
+    if token[:2].lower() == "0x":
+        yield token[2:]
     if (bare := _WRAPPED.sub("", token)) != token:
         yield bare
     if "/" in token:

@@ -60,7 +60,7 @@ def _page(result: Result | None) -> LookupPage:
         matched_kind=result.matched_kind if result else "", matched_value=result.matched_value if result else "",
         answer=result.answer if result else None,
         side_words=side_sentence(result.answer.whose_side, result.found) if result else "",
-        incident_id=incident.id if incident else "", incident_words=incident.title if incident else "",
+        incident_id=incident.id if incident else "",
         hops=result.hops if result else (), calls=result.calls if result else (),
         trace_id=result.trace_id if result else "", can_complain=gate.may("complain"),
         registered=request.args.get("registered", ""), now_ns=gate.parts().clock(),

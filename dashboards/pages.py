@@ -291,7 +291,6 @@ class LookupPage:
     answer: Answer | None
     side_words: str
     incident_id: str
-    incident_words: str
     hops: tuple[Hop, ...]
     calls: tuple[CallRow, ...]
     trace_id: str

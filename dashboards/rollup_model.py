@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import threading
 from dataclasses import dataclass
 from typing import Any, Final
@@ -176,6 +175,9 @@ def api_id(api: str) -> str:
 def api_of_id(key: str) -> str:
     """The inverse. Raises KeyError for what never was an ID."""
     try:
-        return base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        api = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4)).decode()
+    except ValueError:
         raise KeyError(f"API {key}") from None
+    if api_id(api) != key:
+        raise KeyError(f"API {key}")
+    return api

@@ -85,6 +85,8 @@ need_programs() {
   if [ ${#wanted[@]} -gt 0 ] && may_install; then
     local package
     for package in "${wanted[@]}"; do install_packages "$package"; done # one by one: not every release has all of them
+    # the Debian package starts a web server of its own, which nobody asked for
+    [[ " ${wanted[*]} " != *" nginx-light "* ]] || ! have systemctl || systemctl disable --now nginx >/dev/null 2>&1 || true
   fi
   have_nginx || missing+=("nginx, for the gateway test: as root, apt-get install nginx-light")
   have_chromium || missing+=("Chromium, for the browser tests: as root, apt-get install chromium (Ubuntu: a Chromium or Chrome that is no snap)")

@@ -90,7 +90,7 @@ def table(signal: Signal, rows: Iterable[Row]) -> pa.Table:
 
 def masked(spans: Iterable[Row] = (), logs: Iterable[Row] = (), calls: Iterable[Row] = ()) -> MaskedRecords:
     """A batch as the mask would hand it over."""
-    return MaskedRecords(table("spans", spans), table("logs", logs), table("calls", calls))
+    return MaskedRecords.of_tables(table("spans", spans), table("logs", logs), table("calls", calls))
 
 
 def call_rollups(rows: Iterable[Row]) -> pa.Table:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from collectors.gateways.call import GatewayCall, responder_of
 from collectors.gateways.combined import combined_call, match_combined
-from collectors.gateways.fields import Names, flat_call, has_keys, text
+from collectors.gateways.fields import Names, as_object, flat_call, has_keys, text
 from collectors.gateways.times import span
 
 KIND: Final = "traefik"
@@ -40,7 +40,10 @@ def recognise(line: str) -> bool:
 def parse(entry: str | dict[str, Any]) -> GatewayCall:
     """One entry -> one call. Raises BadInput with the reason."""
     if isinstance(entry, dict) or entry.lstrip().startswith("{"):
-        return flat_call(KIND, entry, NAMES)
+        found = dict(as_object(entry))
+        if "StartUTC" in found or "StartLocal" in found:
+            found.pop("time", None)  # when the line was written
+        return flat_call(KIND, found, NAMES)
     line = match_combined(entry)
     call = combined_call(KIND, line)
     tail = _TAIL.search(line["rest"])

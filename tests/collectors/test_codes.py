@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from collectors.codes import codes_and_message
 from hypothesis import given
 from hypothesis import strategies as st
+
+from collectors.codes import codes_and_message
 
 
 @pytest.mark.parametrize(

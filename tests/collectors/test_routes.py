@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from collectors.routes import RouteCatalogue, ids_in_path, resource_in, template_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from collectors.routes import RouteCatalogue, ids_in_path, resource_in, template_of
 
 
 @pytest.mark.parametrize(

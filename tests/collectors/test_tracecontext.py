@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from collectors.tracecontext import NONE, trace_context
 from hypothesis import given
 from hypothesis import strategies as st
+
+from collectors.tracecontext import NONE, trace_context
 
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 

@@ -237,7 +237,26 @@ _SAID: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("fx rate stale", "fx-rates", ("Rate {ccy}/{ccy} is stale: last update {n} s ago",)),
 )
 
-_USERS = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj", "olivia", "peggy", "rupert", "sybil", "trent", "victor"]
+_USERS = [
+    "alice",
+    "bob",
+    "carol",
+    "dave",
+    "erin",
+    "frank",
+    "grace",
+    "heidi",
+    "ivan",
+    "judy",
+    "mallory",
+    "niaj",
+    "olivia",
+    "peggy",
+    "rupert",
+    "sybil",
+    "trent",
+    "victor",
+]
 _SERVICES = ["ledger-core", "consent-store", "sanctions-check", "sca-broker", "fx-rates", "card-switch", "limits-engine", "notary"]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,9 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboards.app import create_app
+from dashboards.gate import SignInBrake
 from dashboards.parts import ConsoleSettings, Parts
-from triage.accounts.accounts import Accounts
+from dashboards.rollup_model import HealthCache
+from triage.accounts.accounts import Accounts, Principal, User
+from triage.accounts.passwords import hash_password
 from triage.accounts.sessions import Sessions
+from triage.domain.codec import to_body
 from triage.domain.incident import (
     ApiImpact,
     Comparison,
@@ -33,11 +38,13 @@ from triage.incidents import documents
 from triage.incidents.lifecycle import Request, act
 from triage.notify.ledger import put_delivery
 from triage.notify.receivers import create_receiver
-from triage.store.memory import MemoryRecordStore, MemoryStateStore
+from triage.store.memory import MemoryDocuments, MemoryRecords, MemoryRecordStore, MemoryStateStore
 
 NOW = from_rfc3339("2026-03-02T03:15:00Z")
 T = NOW - 11 * MINUTE_NS
 PASSWORD = "correct horse battery"
+CSRF = "form-token-of-the-tests"
+SETTINGS = ConsoleSettings("https://triage.example", "secret-of-the-tests")
 NAMES = {"moneta": "Moneta Pay", "fintrust": "Fintrust", "kite": "Kite Finance", "payday": "Payday One"}
 PAY = "POST /domestic-payments"
 BAD_TRACE = trace_id(0xBAD)
@@ -64,7 +71,6 @@ class World:
     records: Any
     state: Any
     clock: list[int]
-    replayed: list[str] = field(default_factory=list)
 
     def token(self, role: Any) -> str:
         return self.parts.accounts.create_token(role, role, NOW)[1].written()
@@ -80,32 +86,60 @@ class World:
         return ask
 
     def signed_in(self, role: Any = "responder") -> FlaskClient:
-        """A browser after signing in as `<role>`."""
-        if self.parts.accounts.find_user(role) is None:
-            self.parts.accounts.create_user(role, PASSWORD, role, NOW)
+        """A browser of a user `<role>` who has signed in. (Signing in by the form is slow on purpose.)"""
         client = self.app.test_client()
-        answer = client.post("/sign-in", data={"name": role, "password": PASSWORD, "csrf": csrf(client, "/sign-in")})
-        assert answer.status_code == 303
+        with client.session_transaction() as session:
+            session["secret"] = self.parts.sessions.open(Principal(role, role, f"user:{role}"), self.clock[0])
+            session["csrf"] = CSRF
         return client
-
-
-def csrf(client: FlaskClient, page: str = "/incidents") -> str:
-    """The token in the forms of a page."""
-    text = client.get(page).get_data(as_text=True)
-    return text.split('name="csrf" value="', 1)[1].split('"', 1)[0]
 
 
 @pytest.fixture
 def world() -> World:
-    """A fresh console."""
+    """A console over a fresh copy of the bank."""
     return make_world()
 
 
-def make_world() -> World:
-    """The console and its bank."""
-    records, state, clock = Breakable(MemoryRecordStore()), Breakable(MemoryStateStore()), [NOW]
+@pytest.fixture(scope="module")
+def module_world() -> World:
+    """One console for tests that only look."""
+    return make_world(create_app)
+
+
+@cache
+def _bank() -> tuple[MemoryRecords, MemoryDocuments]:
+    records, documents_ = MemoryRecords(), MemoryDocuments()
+    fill(MemoryRecordStore(records), MemoryStateStore(documents_))
+    return records, documents_
+
+
+@cache
+def _app() -> Flask:
+    return create_app(make_parts(*_stores(), [NOW]), SETTINGS)
+
+
+def _stores() -> tuple[Any, Any]:
+    records, kept = _bank()
+    copied = MemoryRecords(rows={signal: dict(rows) for signal, rows in records.rows.items()},
+                           rollups={kind: dict(rows) for kind, rows in records.rollups.items()})
+    return Breakable(MemoryRecordStore(copied)), Breakable(MemoryStateStore(MemoryDocuments(documents=dict(kept.documents))))
+
+
+def make_world(make: Callable[[Parts, ConsoleSettings], Flask] | None = None) -> World:
+    """The console and its bank. Without `make`, one app (whose templates are compiled already) gets new parts."""
+    records, state = _stores()
+    clock = [NOW]
+    parts = make_parts(records, state, clock)
+    if make:
+        return World(make(parts, SETTINGS), parts, records, state, clock)
+    app = _app()
+    app.extensions |= {"parts": parts, "sign_in_brake": SignInBrake(parts.clock), "health": HealthCache(parts)}
+    return World(app, parts, records, state, clock)
+
+
+def make_parts(records: Any, state: Any, clock: list[int]) -> Parts:
+    """The seams, with doubles where something would leave the process."""
     accounts = Accounts(state)
-    replayed: list[str] = []
 
     def acting(incident_id: str, action: Any, version: int | None, actor: str, **args: Any) -> Incident:
         found = documents.get(state, incident_id)
@@ -113,28 +147,25 @@ def make_world() -> World:
             raise KeyError(incident_id)
         return act(state, incident_id, Request(action, found.version if version is None else version, actor, **args), clock[0])
 
-    def replay(delivery_id: str) -> Delivery:
-        replayed.append(delivery_id)
-        return replace(_delivery("rcv", "pending"), id=delivery_id)
-
     def send_test(receiver_id: str) -> Delivery:
         raise NotAllowed(f"nobody listens for {receiver_id}")
 
-    parts = Parts(
-        records=records, state=state, accounts=accounts, sessions=Sessions(state, accounts), act=acting, replay=replay,
+    return Parts(
+        records=records, state=state, accounts=accounts, sessions=Sessions(state, accounts), act=acting,
+        replay=lambda delivery_id: replace(_delivery("rcv", "pending"), id=delivery_id),
         send_test=send_test, clock=lambda: clock[0],
         counters=lambda: {"duplicates": 12, "rejected": {"older than the retention": 3}, "masked": 340, "lag_s": 1.5,
                           "sources": [{"source": "otlp", "seconds_ago": 0.4}]},
         version="9.9", store="memory", ready=list, partner_name=lambda partner: NAMES.get(partner, partner),
         mask_text=lambda text: text.replace("4111111111111111", "····1111"), refused={uuid(66): "no trace ID"}.get,
     )
-    app = create_app(parts, ConsoleSettings("https://triage.example", "secret-of-the-tests"))
-    fill(records, state)
-    return World(app, parts, records, state, clock, replayed)
 
 
 def fill(records: Any, state: Any) -> None:
-    """Calls, traces, roll-ups, incidents, groups, changes, receivers."""
+    """Calls, traces, roll-ups, incidents, groups, changes, receivers, and one user a role."""
+    password_hash = hash_password(PASSWORD)
+    for role in ("viewer", "support", "responder", "security", "administrator"):
+        state.put("user", role, to_body(User(role, role, password_hash, T)), version=None, tags=["state:active"])
     records.append(masked(_spans(), _logs(), _calls()))
     rows = _rollup_rows()
     records.replace_rollups("calls", {row["minute"] for row in rows}, call_rollups(rows))
@@ -167,26 +198,26 @@ def _delivery(receiver_id: str, state: Any) -> Delivery:
 
 def _spans() -> list[dict[str, Any]]:
     steps = [
-        (1, 0, "api-gateway", "", "POST /domestic-payments", 0, 30_000, 2, 504, ""),
-        (2, 1, "consent-service", "2.1.0", "validate consent", 60, 42, 0, 200, ""),
-        (3, 1, "payments-service", "3.3.1", "POST /payments", 300, 29_650, 2, 504, ""),
-        (4, 3, "core-banking", "4.7.0", "reserve funds", 420, 29_500, 2, 500, "LockWaitTimeout"),
-        (5, 4, "core-banking", "4.7.0", "SELECT balance FOR UPDATE", 480, 29_300, 2, 0, "ORA-00054"),
+        (0xA1, 0, "api-gateway", "", "POST /domestic-payments", 0, 30_000, 2, 504, ""),
+        (0xA2, 0xA1, "consent-service", "2.1.0", "validate consent", 60, 42, 0, 200, ""),
+        (0xA3, 0xA1, "payments-service", "3.3.1", "POST /payments", 300, 29_650, 2, 504, ""),
+        (0xA4, 0xA3, "core-banking", "4.7.0", "reserve funds", 420, 29_500, 2, 500, "LockWaitTimeout"),
+        (0xA5, 0xA4, "core-banking", "4.7.0", "SELECT balance FOR UPDATE", 480, 29_300, 2, 0, "ORA-00054"),
     ]
     return [
         span(number, trace_id=BAD_TRACE, parent_id=span_id(parent) if parent else "", service=service, version=version, name=name,
              time_ns=T + 2 * MINUTE_NS + at * 1_000_000, duration_ns=ms * 1_000_000, status=status, http_status=http,
              exception_type=error, exception_message="resource busy" if error else "",
-             attributes={"db.system": "oracle"} if number == 5 else {"http.route": "/domestic-payments"})
+             attributes={"db.system": "oracle"} if number == 0xA5 else {"http.route": "/domestic-payments"})
         for number, parent, service, version, name, at, ms, status, http, error in steps
     ]
 
 
 def _logs() -> list[dict[str, Any]]:
     return [
-        log(1, trace_id=BAD_TRACE, span_id=span_id(4), time_ns=T + 2 * MINUTE_NS + 460 * 1_000_000, severity=9,
+        log(1, trace_id=BAD_TRACE, span_id=span_id(0xA4), time_ns=T + 2 * MINUTE_NS + 460 * 1_000_000, severity=9,
             body="reserving funds, account ····4821", service="core-banking"),
-        log(2, trace_id=BAD_TRACE, span_id=span_id(4), time_ns=T + 2 * MINUTE_NS + 29_800 * 1_000_000, severity=17,
+        log(2, trace_id=BAD_TRACE, span_id=span_id(0xA4), time_ns=T + 2 * MINUTE_NS + 29_800 * 1_000_000, severity=17,
             body="ORA-00054: resource busy and acquire with NOWAIT specified or timeout expired", service="core-banking",
             exception_type="LockWaitTimeout", exception_stack="LockWaitTimeout\n  at core.Reserve(Reserve.java:41)"),
     ]
@@ -266,8 +297,3 @@ def incidents() -> list[Incident]:
         ),
     ]
 
-
-@pytest.fixture(scope="module")
-def module_world() -> World:
-    """One console for tests that only look."""
-    return make_world()

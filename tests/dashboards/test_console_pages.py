@@ -35,10 +35,10 @@ def test_page_renders_under_the_policy(browser, path):
     answer = browser.get(path)
 
     text = answer.get_data(as_text=True)
-    assert 200 == answer.status_code
+    assert answer.status_code == 200
     assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
-    assert "no-store" == answer.headers["Cache-Control"]
+    assert answer.headers["Cache-Control"] == "no-store"
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=\"|javascript:", text)
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//(?!ci\.example)", text)  # nothing comes from elsewhere
 
@@ -46,7 +46,7 @@ def test_page_renders_under_the_policy(browser, path):
 @pytest.mark.parametrize("path", ["/incidents", "/incidents/INC-214", "/partners", "/calls", "/lookup?q=pay-2026-0001"])
 @pytest.mark.parametrize("role", ["viewer", "support", "security"])
 def test_page_renders_for_every_role(module_world, path, role):
-    assert 200 == module_world.signed_in(role).get(path).status_code
+    assert module_world.signed_in(role).get(path).status_code == 200
 
 
 @pytest.mark.parametrize("cls", PAGE_CLASSES, ids=lambda cls: cls.__name__)
@@ -59,7 +59,7 @@ def test_template_uses_exactly_the_fields_of_its_page(module_world, cls):
               if isinstance(node.node, nodes.Name) and node.node.name == "chrome"}
     assert {field.name for field in dataclasses.fields(cls)} == used
     assert chrome <= CHROME_FIELDS
-    assert meta.find_undeclared_variables(tree) <= {"page", "chrome", "ui", "admin", "dict"}
+    assert meta.find_undeclared_variables(tree) <= {"page", "chrome", "ui", "admin", "dict", "hidden"}  # its macros, and dict()
 
 
 def test_incident_page_says_what_who_when_and_why(browser):
@@ -142,12 +142,11 @@ def test_filters_that_cannot_be_read_are_said_beside_the_form(browser):
 def test_unknown_things_are_404_with_advice(browser):
     for path in ("/incidents/INC-9", "/partners/nobody", "/apis/bm9wZQ", "/apis/%00", "/groups/nope", "/nowhere"):
         answer = browser.get(path)
-        assert 404 == answer.status_code, path
+        assert answer.status_code == 404, path
         assert "complaint desk" in answer.get_data(as_text=True)
 
 
 def test_trace_page_reads_other_spellings(browser):
-    assert "Part of" in browser.get("/traces/BAD").get_data(as_text=True) or True
     text = browser.get("/traces/0000000000000000-0000000000000BAD").get_data(as_text=True)
     assert "SELECT balance FOR UPDATE" in text
     assert "Part of" in text and "INC-214" in text
@@ -165,7 +164,7 @@ def test_theme_is_kept(world):
     token = re.search(r'name="csrf" value="([^"]+)"', from_page.get("/incidents").get_data(as_text=True)).group(1)
     answer = from_page.post("/theme", data={"theme": "dark", "csrf": token, "next": "/partners"})
 
-    assert "/partners" == answer.headers["Location"]
+    assert answer.headers["Location"] == "/partners"
     assert 'data-theme="dark"' in from_page.get("/partners").get_data(as_text=True)
 
 
@@ -176,15 +175,15 @@ def test_partner_page_shows_what_the_rollups_say(browser):
 
 def test_health_answers_without_a_session(module_world):
     client = module_world.app.test_client()
-    assert {"status": "ok", "version": "9.9"} == client.get("/healthz").get_json()
-    assert {"status": "ok", "reasons": []} == client.get("/readyz").get_json()
+    assert client.get("/healthz").get_json() == {"status": "ok", "version": "9.9"}
+    assert client.get("/readyz").get_json() == {"status": "ok", "reasons": []}
 
 
 def test_not_ready_gives_reasons(world):
     ready = dataclasses.replace(world.parts, ready=lambda: ["the store is away"])
     world.app.extensions["parts"] = ready
     answer = world.app.test_client().get("/readyz")
-    assert (503, ["the store is away"]) == (answer.status_code, answer.get_json()["reasons"])
+    assert (answer.status_code, answer.get_json()["reasons"]) == (503, ["the store is away"])
 
 
 def test_snoozed_incident_says_until_when(world):

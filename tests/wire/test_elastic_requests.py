@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from builders import DAY, T0, call, call_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
+from builders import T0, call, call_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
 from elasticsearch import Elasticsearch
 
 from triage.domain.windows import Window
@@ -66,10 +66,9 @@ def wire(elastic_client: Elasticsearch, elastic_prefix: str, monkeypatch: pytest
 
 @pytest.fixture
 def records(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> ElasticRecordStore:
-    """A store with a record of each signal, and one of the next day; what made it is not recorded."""
+    """A store with some records of each signal; what made it is not recorded."""
     store = ElasticRecordStore(elastic_client, elastic_prefix)
-    store.append(masked([span(1), span(2, time_ns=T0 + DAY)], [log(1)], [call(1), call(2), call(3)]))
-    store.replace_rollups("errors", [1], error_rollups([{"minute": 1, "partner": "gone"}]))
+    store.append(masked([span(1), span(2)], [log(1)], [call(1), call(2), call(3)]))
     store.settle_reads()
     wire.sent.clear()
     return store
@@ -96,7 +95,9 @@ RECORDS: Final[dict[str, Callable[[ElasticRecordStore], object]]] = {
     "search": lambda s: s.search("calls", (), HOUR, 2),
     "search-text": lambda s: s.search("logs", [Condition("body", "contains", "Time-out?")], None, 2),
     "search-next-page": lambda s: s.search("spans", (), None, 1, s.search("spans", (), None, 1).next),
-    "rollups-replace": lambda s: s.replace_rollups("errors", [1, 2], error_rollups([{"minute": 2, "partner": "p"}])),
+    "rollups-replace": lambda s: [
+        s.replace_rollups("errors", [1, 2], error_rollups([{"minute": 1, "partner": partner}])) for partner in ("gone", "here")
+    ],
     "rollups-calls": lambda s: s.replace_rollups("calls", [1], call_rollups([{"minute": 1, "partner": "p", "api": "GET /a"}])),
     "rollups-read": lambda s: s.rollups("calls", HOUR, [Condition("api", "=", "GET /a"), Condition("calls", ">=", 3)]),
     "pin-and-drop": lambda s: (s.pin([trace_id(1)]), s.drop_day("spans", "2026-03-02")),

@@ -45,6 +45,12 @@ class Crowds:
                 return node
         return None
 
+    def remember(self, pattern: tuple[str, ...], node: int) -> None:
+        """Let `home` answer for a template that is known and full: one comparison in place of all its slots."""
+        shape = self._shapes.setdefault(_shape_of(pattern), _Shape())
+        if len(shape.patterns) < MAX_PATTERNS and STAR not in pattern[:1] and _words(pattern) >= MIN_WORDS:
+            shape.patterns.append((pattern, node))
+
     def add(self, tokens: Sequence[tuple[str, ...]], node: int) -> list[tuple[tuple[str, ...], list[int]]]:
         """Count a node; `tokens` holds those of all nodes. Returns new templates, each with the nodes that it covers."""
         shape = self._shapes.setdefault(_shape_of(tokens[node]), _Shape())
@@ -57,7 +63,9 @@ class Crowds:
         common = [{word for word, n in Counter(column).items() if n >= enough} for column in zip(*rows, strict=True)]
         found: dict[tuple[str, ...], list[int]] = {}
         for each, row in zip(shape.nodes, rows, strict=True):
-            pattern = tuple(word if word in keep or FAULT_WORD.fullmatch(word) else STAR for word, keep in zip(row, common, strict=True))
+            pattern = tuple(
+                word if word in keep or FAULT_WORD.fullmatch(word) else STAR for word, keep in zip(row, common, strict=True)
+            )
             found.setdefault(pattern, []).append(each)
         good = [(p, nodes) for p, nodes in found.items() if len(nodes) >= MIN_MEMBERS and _words(p) >= MIN_WORDS]
         good = sorted(good, key=lambda item: -len(item[1]))[: MAX_PATTERNS - len(shape.patterns)]

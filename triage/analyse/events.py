@@ -21,6 +21,8 @@ from triage.domain.windows import MINUTE_NS
 
 CLIENT: Final = 3
 ERROR_SEVERITY: Final = 17
+GATEWAY: Final = "gateway"
+"""The service of failures that the gateway itself answered with."""
 SPAN_COLUMNS: Final = (
     "trace_id", "span_id", "parent_id", "name", "kind", "time_ns", "service", "status_message", "http_status", "error_type",
     "exception_type", "exception_message", "exception_stack", "attributes",
@@ -97,13 +99,13 @@ def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset
         outcome = row["outcome"]
         origin = origins.get(row["trace_id"]) if outcome in FAULT_OUTCOMES else None
         codes = tuple(row["codes"].split())
-        service = row["service"]
+        service = ""  # where a failure began is what its trace says; without one it is not known
         if origin is not None:
             service = origin.service
             if origin.external and service not in services:
                 outcome = "external_error"
         elif outcome == "gateway_error":
-            service = row["instance"].rpartition("-")[0] or service or "gateway"
+            service = GATEWAY
         yield Happened(
             row["minute"], row["time_ns"], row["partner"], row["api"], service, outcome, row["trace_id"],
             ErrorEvent(
@@ -140,7 +142,7 @@ def log_events(error_logs: pa.Table, calls: pa.Table) -> Iterable[Happened]:
 def span_events(error_spans: pa.Table, error_logs: pa.Table, calls: pa.Table, origins: dict[str, Origin]) -> Iterable[Happened]:
     """One event for each trace with failing spans but neither a failing call nor an error log."""
     told = set(error_logs.column("trace_id").to_pylist())
-    known = {t: o for t, o in zip(calls.column("trace_id").to_pylist(), calls.column("outcome").to_pylist(), strict=True)}
+    known = dict(zip(calls.column("trace_id").to_pylist(), calls.column("outcome").to_pylist(), strict=True))
     first: dict[str, int] = {}
     for trace_id, time_ns in zip(error_spans.column("trace_id").to_pylist(), error_spans.column("time_ns").to_pylist(), strict=True):
         first[trace_id] = min(time_ns, first.get(trace_id, time_ns))

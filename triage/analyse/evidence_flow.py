@@ -20,6 +20,7 @@ from triage.analyse.ranking_stats import emphasised, share_at_least, share_at_mo
 from triage.analyse.tables import ERROR, Evidence, LogTable, SpanTable, Template
 
 KIND: Final = "flow"
+_LINE: Final = "log line "
 _KNOWN: Final = 0.6  # words shared with an error of normal times that make an error an old acquaintance
 _KNOWN_WORTH: Final = 0.3
 _PRIOR: Final = 10  # weight, in traces, of never having seen an error in any visit of normal times
@@ -30,7 +31,7 @@ Operation = tuple[str, str]  # service, name of the span that the visit began wi
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one visit did. `steps` are calls, own spans and log shapes; `errors` the shapes of its error lines."""
+    """What one visit did. `steps`: calls, own spans, log shapes; `errors`: failed spans, shapes of error lines."""
 
     row: int
     trace: str
@@ -59,11 +60,13 @@ def collect_visits(forest: Forest, logs: LogTable, template: Template) -> Visits
     steps: dict[int, set[str]] = {row: set() for row in forest.visits()}
     errors: dict[int, set[str]] = defaultdict(set)
     for row in range(len(spans)):
-        visit, above = int(forest.visit[row]), int(forest.parent[row])
-        if row != visit:
-            steps[visit].add(f"span {spans.name[row]!r}")
-        elif above >= 0:
-            steps[int(forest.visit[above])].add(f"call to {spans.service[row]} {spans.name[row]!r}")
+        visit, above, name = int(forest.visit[row]), int(forest.parent[row]), spans.name[row]
+        if spans.error[row] or says_error(name):
+            errors[visit].add(f"failed span {name!r}")
+        elif row != visit:
+            steps[visit].add(f"span {name!r}")
+        if row == visit and above >= 0:
+            steps[int(forest.visit[above])].add(f"call to {spans.service[row]} {name!r}")
     row_of = {(trace, span): row for row, (trace, span) in enumerate(zip(spans.trace_id, spans.span_id, strict=True))}
     for line in range(len(logs)):
         found = row_of.get((logs.trace_id[line], logs.span_id[line]))
@@ -74,7 +77,7 @@ def collect_visits(forest: Forest, logs: LogTable, template: Template) -> Visits
         if is_error(logs, line):
             errors[visit].add(text)
         else:
-            steps[visit].add(f"log line {text!r}")
+            steps[visit].add(f"{_LINE}{text!r}")
     visits: Visits = defaultdict(list)
     for row, taken in steps.items():
         operation = (spans.service[row], spans.name[row])
@@ -118,6 +121,7 @@ def familiar(error: str, known: Iterable[str]) -> bool:
 
 def flow_evidence(incident: Forest, now: Visits, before: Visits) -> list[Evidence]:
     """The strongest deviation of each service, after what services below explain was taken off."""
+    now = _news_of_errors(now, before)
     known = known_errors(before)
     old = {error: familiar(error, known) for error in known_errors(now)}
     deviations = [
@@ -135,6 +139,23 @@ def flow_evidence(incident: Forest, now: Visits, before: Visits) -> list[Evidenc
         if service not in best or strength > best[service].strength:
             best[service] = Evidence(service, KIND, strength, deviation.told)
     return [replace(one, strength=emphasised(one.strength)) for one in best.values()]
+
+
+def _news_of_errors(now: Visits, before: Visits) -> Visits:
+    """Visits in which log lines that speak of an error and that normal times never wrote count as errors.
+
+    Levels are often too low: a warning that a call failed, an exception told as information.
+    """
+    usual = {step for visits in before.values() for visit in visits for step in visit.steps}
+    steps = {step for visits in now.values() for visit in visits for step in visit.steps}
+    news = {step for step in steps - usual if step.startswith(_LINE) and says_error(step)}
+    return {
+        operation: [
+            replace(visit, errors=visit.errors | {step.removeprefix(_LINE) for step in visit.steps & news})
+            for visit in visits
+        ]
+        for operation, visits in now.items()
+    }
 
 
 def _deviations(operation: Operation, now: list[Visit], before: list[Visit], old: dict[str, bool]) -> list[Deviation]:
@@ -193,7 +214,7 @@ def _new_errors(operation: Operation, now: list[Visit], before: list[Visit], old
         if strength > 0:
             rows = tuple(visit.row for visit in now if error in visit.errors)
             told = (
-                f"{operation[1]!r} logs the error {error!r} in {count} of {len(now)} visits, "
+                f"{operation[1]!r} shows the error {error!r} in {count} of {len(now)} visits, "
                 f"normally in {usual[error]} of {len(before)}"
             )
             found.append(Deviation(operation, error, False, strength, rows, told))

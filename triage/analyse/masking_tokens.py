@@ -14,9 +14,7 @@ MAX_CHARS = 2048
 """Characters of a message that are looked at; what follows only costs time and rarely tells two faults apart."""
 MAX_TOKENS = 256
 
-FAULT_WORD = re.compile(
-    r"[A-Za-z0-9_.$]*(?:Exception|Error|Failure|Fault|Timeout)|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
-)
+FAULT_WORD = re.compile(r"[A-Za-z0-9_.$]*(?:Exception|Error|Failure|Fault|Timeout)|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS")
 """Words that name the fault or the operation: messages that differ in one are hardly of one template."""
 
 _WORD = r"A-Za-z0-9_.\-+~$%*^\\/`"

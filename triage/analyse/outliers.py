@@ -7,11 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
+from triage.analyse.series_batch import Matrix, SeriesBatch
+
 LEAST_ROWS: Final = 20
 """Fewer rows than this are no crowd to stand apart from."""
 
 OUTLIER: Final = 0.65
 """Scores from here on are outliers; Liu, Ting and Zhou, 'Isolation Forest' (2008): near 0.5 nothing stands out."""
+
+CHANGES: Final = ("failed share", "partner errors", "customer errors", "calls", "latency", "bytes a call")
+"""The columns of `change_rows`."""
 
 
 def outlier_scores(matrix: NDArray[np.float64], names: Sequence[str]) -> tuple[NDArray[np.float64], list[str]]:
@@ -30,3 +35,29 @@ def outlier_scores(matrix: NDArray[np.float64], names: Sequence[str]) -> tuple[N
     forest = IsolationForest(n_estimators=100, max_samples=min(256, len(matrix)), random_state=0)
     scores: NDArray[np.float64] = -forest.fit(scaled).score_samples(scaled)
     return scores, top
+
+
+def change_rows(batch: SeriesBatch, recent: int = 10) -> Matrix:
+    """How far the last `recent` minutes lie from all before, in standard errors: (series, CHANGES)."""
+    now, then = batch.calls[:, -recent:].sum(axis=1), batch.calls[:, :-recent].sum(axis=1)
+    columns = [_share_change(c, now, then, recent) for c in (batch.failed, batch.partner_errors, batch.customer_errors)]
+    hour = batch.calls[:, -recent - 60 : -recent]
+    usual = hour.sum(axis=1) * recent / max(1, hour.shape[1])
+    columns.append((now - usual) / np.sqrt(1.0 + usual + 0.0225 * usual**2))
+    for per_call, floor in ((batch.p95_ms, 5.0), (_per_call(batch), 100.0)):
+        logs = np.nan_to_num(np.log(np.maximum(per_call, floor))) * batch.calls
+        rise = logs[:, -recent:].sum(axis=1) / np.maximum(now, 1.0) - logs[:, :-recent].sum(axis=1) / np.maximum(then, 1.0)
+        columns.append(np.where((now > 0) & (then > 0), rise / np.sqrt(0.5 / np.maximum(now, 1.0) + 0.02), 0.0))
+    return np.column_stack(columns)
+
+
+def _share_change(counts: Matrix, now: Matrix, then: Matrix, recent: int) -> Matrix:
+    share = (counts[:, :-recent].sum(axis=1) + 0.5) / (then + 10.0)
+    out: Matrix = (counts[:, -recent:].sum(axis=1) - now * share) / np.sqrt(1.0 + now * share * (1.0 - share))
+    return out
+
+
+def _per_call(batch: SeriesBatch) -> Matrix:
+    out = np.full_like(batch.calls, np.nan)
+    np.divide(batch.bytes_out, batch.calls, out=out, where=batch.calls > 0)
+    return out

@@ -1,8 +1,9 @@
-"""From triggers to problems: which of them are one and the same, and how far it reaches.
+"""From triggers to problems: which failures belong together, and which of them are one and the same problem.
 
-A trigger points at rows of the error roll-up (its failing evidence). Triggers are one problem when they overlap in time and share
-most of their evidence, began at the same failing service, or hit the same single partner by its own doing. Series that merely
-slowed down, fell silent or surged carry no failing rows; they join the problem that explains them, or are a problem of their own.
+A trigger (a series that left its range, a group that is new or grows) points at rows of the error roll-up: the cells whose group is
+more frequent than it used to be. The rows of all triggers are then split by what would have to be mended: a fault of the bank by the
+service where the failure began, a caller's own errors by the partner. A code that rises at many partners at once is one problem, not
+many. Series that merely slowed down, fell silent or surged join the problem that explains them, or are a problem of their own.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.stats import poisson
 
 from triage.analyse.series import SeriesAnomaly
-from triage.analyse.triggers import GroupEpisode
+from triage.analyse.triggers import GroupEpisode, stretches
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.incident import Kind
 
@@ -28,10 +30,12 @@ _CLASS_OF_FEATURE: Final[dict[str, Class]] = {
 _KIND_OF_FEATURE: Final[dict[str, Kind]] = {
     "latency": "latency", "rate_drop": "traffic_drop", "rate_surge": "traffic_surge", "bytes": "abnormal_use",
 }
-SAME_EVIDENCE: Final = 0.5
 SLACK_MINUTES: Final = 5
-ONE_PARTNER: Final = 0.8
-"""Share of the failures from which a problem is called one partner's."""
+GAP_MINUTES: Final = 20
+"""Failures that are farther apart belong to two episodes."""
+MANY_PARTNERS: Final = 4
+"""A caller's error that rises at so many partners at once is not theirs alone."""
+_P_CELL: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,10 @@ class ErrorRows:
                  for n in ("group_id", "partner", "api", "service", "outcome", "sample_trace")]
         return cls(table.column("minute").to_numpy(), table.column("count").to_numpy(), *texts)
 
+    def faults(self) -> Mask:
+        """Which rows are not the caller's doing."""
+        return np.isin(self.outcome, list(FAULT_OUTCOMES))
+
 
 @dataclass(slots=True)
 class Problem:
@@ -66,7 +74,15 @@ class Problem:
     anomalies: list[SeriesAnomaly] = field(default_factory=list)
     episodes: list[GroupEpisode] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
-    new_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    """A reason to look, with the rows that it points at."""
+
+    rows: Mask
+    anomaly: SeriesAnomaly | None = None
+    episode: GroupEpisode | None = None
 
 
 def find_problems(
@@ -74,131 +90,121 @@ def find_problems(
 ) -> list[Problem]:
     """Problems, largest first. `history_from`: the first minute of the roll-ups, for what is usual."""
     triggers = [_of_episode(rows, episode) for episode in episodes]
-    calm: list[SeriesAnomaly] = []
-    for anomaly in anomalies:
-        if anomaly.feature in _CLASS_OF_FEATURE:
-            triggers.append(_of_share(rows, anomaly, history_from))
-        else:
-            calm.append(anomaly)
-    problems = _united(rows, [trigger for trigger in triggers if trigger.rows.any()])
+    triggers += [_of_share(rows, anomaly, history_from) for anomaly in anomalies if anomaly.feature in _CLASS_OF_FEATURE]
+    triggers = [trigger for trigger in triggers if trigger.rows.any()]
+    problems = [problem for mask in _separated(rows, triggers) for problem in _in_time(rows, mask, triggers)]
+    calm = [anomaly for anomaly in anomalies if anomaly.feature not in _CLASS_OF_FEATURE]
     problems += _quiet_problems(rows, problems, calm)
     return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
 
 
-def _of_episode(rows: ErrorRows, episode: GroupEpisode) -> Problem:
+def _of_episode(rows: ErrorRows, episode: GroupEpisode) -> _Trigger:
     mask = (rows.group == episode.group_id) & (rows.minute >= episode.since) & (rows.minute <= episode.until)
     if episode.partner:
         mask &= rows.partner == episode.partner
-    return Problem("errors", episode.since, episode.until, mask, episodes=[episode], new_group=episode.new)
+    return _Trigger(mask, episode=episode)
 
 
-def _of_share(rows: ErrorRows, anomaly: SeriesAnomaly, history_from: int) -> Problem:
-    """The rows of the series' failures in the anomaly's time whose group is more frequent than it used to be."""
-    of_class = _class_mask(rows, _CLASS_OF_FEATURE[anomaly.feature])
-    key = _key_mask(rows, anomaly.key.kind, anomaly.key.id)
-    until = _until(anomaly)
-    during = (rows.minute >= anomaly.since_minute) & (rows.minute <= until)
-    mask = of_class & key & during
-    before = of_class & key & (rows.minute < anomaly.since_minute)
-    elevated = _elevated(rows, mask, before, until - anomaly.since_minute + 1, anomaly.since_minute - history_from)
-    return Problem("errors", anomaly.since_minute, until, mask & np.isin(rows.group, elevated), anomalies=[anomaly])
+def _of_share(rows: ErrorRows, anomaly: SeriesAnomaly, history_from: int) -> _Trigger:
+    """The series' failures in the anomaly's time, as far as they are more frequent than they used to be."""
+    class_ = _CLASS_OF_FEATURE[anomaly.feature]
+    mine = _class_mask(rows, class_) & key_mask(rows, anomaly.key.kind, anomaly.key.id)
+    until = last_minute(anomaly)
+    during = mine & (rows.minute >= anomaly.since_minute) & (rows.minute <= until)
+    before = mine & (rows.minute < anomaly.since_minute)
+    minutes = min(until, int(rows.minute.max())) - anomaly.since_minute + 1
+    share = minutes / max(anomaly.since_minute - history_from, minutes)
+    cells = np.array([f"{g}\x1f{p}" if class_ != "fault" else g for g, p in zip(rows.group, rows.partner, strict=True)], object)
+    return _Trigger(during & _elevated(cells, rows.count, during, before, share), anomaly=anomaly)
 
 
-def _elevated(rows: ErrorRows, during: Mask, before: Mask, minutes: int, history: int) -> list[str]:
-    """Groups that are at least twice as frequent during the time as before it."""
-    found = []
-    for group in np.unique(rows.group[during].astype(str)):
-        now = int(rows.count[during & (rows.group == group)].sum())
-        usual = int(rows.count[before & (rows.group == group)].sum()) * minutes / max(history, minutes)
-        if now >= 2 * usual + 2 or (usual == 0 and now > 0):
-            found.append(str(group))
+def _elevated(cells: npt.NDArray[Any], count: npt.NDArray[np.int64], during: Mask, before: Mask, share: float) -> Mask:
+    """Rows of the cells that are at least twice as frequent during the time as before, by more than chance."""
+    names, codes = np.unique(cells.astype(str), return_inverse=True)
+    now = np.bincount(codes[during], weights=count[during], minlength=len(names))
+    usual = np.bincount(codes[before], weights=count[before], minlength=len(names)) * share
+    up = (now >= 2 * usual + 2) & (poisson.sf(now - 1, np.maximum(usual, 0.1)) < _P_CELL)
+    found: Mask = up[codes]
     return found
 
 
 def _class_mask(rows: ErrorRows, wanted: Class) -> Mask:
-    names = list(FAULT_OUTCOMES) if wanted == "fault" else [wanted]
-    return np.isin(rows.outcome, names)
+    return rows.faults() if wanted == "fault" else np.isin(rows.outcome, [wanted])
 
 
-def _key_mask(rows: ErrorRows, kind: str, key: str) -> Mask:
+def key_mask(rows: ErrorRows, kind: str, key: str) -> Mask:
+    """The rows of a series."""
     if kind == "partner_api":
         partner, _, api = key.partition("\x1f")
-        return (rows.partner == partner) & (rows.api == api)
+        return np.asarray((rows.partner == partner) & (rows.api == api), bool)
     column = {"api": rows.api, "partner": rows.partner, "service": rows.service}.get(kind)
-    return np.ones(len(rows.minute), bool) if column is None else column == key
+    return np.ones(len(rows.minute), bool) if column is None else np.asarray(column == key, bool)
 
 
-def _until(anomaly: SeriesAnomaly) -> int:
+def last_minute(anomaly: SeriesAnomaly) -> int:
+    """The last minute of an anomaly; far ahead while it lasts."""
     return anomaly.until_minute if anomaly.until_minute is not None else 2**40
 
 
-def _united(rows: ErrorRows, triggers: list[Problem]) -> list[Problem]:
-    """Join triggers until none belong together any more."""
-    problems: list[Problem] = []
-    for trigger in sorted(triggers, key=lambda t: (-int(rows.count[t.rows].sum()), t.since)):
-        home = next((p for p in problems if _same(rows, p, trigger)), None)
-        if home is None:
-            problems.append(trigger)
+def _separated(rows: ErrorRows, triggers: Sequence[_Trigger]) -> list[Mask]:
+    """The triggers' rows, split by what would have to be mended."""
+    if not triggers:
+        return []
+    evidence = np.logical_or.reduce([trigger.rows for trigger in triggers])
+    faults = evidence & rows.faults()
+    return _by_service(rows, faults) + _by_partner(rows, evidence & ~faults)
+
+
+def _by_service(rows: ErrorRows, faults: Mask) -> list[Mask]:
+    """Faults by the service where they began. Those whose trace does not say go with the service that fails on the same API."""
+    masks = {str(name): faults & (rows.service == name) for name in np.unique(rows.service[faults].astype(str)) if name}
+    unknown = faults & (rows.service == "")
+    for api in np.unique(rows.api[unknown].astype(str)):
+        lost = unknown & (rows.api == api)
+        weights = {name: int(rows.count[mask & (rows.api == api)].sum()) for name, mask in masks.items() if name}
+        home = max(weights, key=lambda name: (weights[name], name), default="")
+        if home and weights[home]:
+            masks[home] = masks[home] | lost
         else:
-            _absorb(home, trigger)
-    merged = True
-    while merged:
-        merged = False
-        for i, first in enumerate(problems):
-            for second in problems[i + 1 :]:
-                if _same(rows, first, second):
-                    _absorb(first, second)
-                    problems.remove(second)
-                    merged = True
-                    break
-            if merged:
-                break
-    for problem in problems:
-        _settle_bounds(rows, problem)
-    return problems
+            masks[""] = masks.get("", np.zeros(len(faults), bool)) | lost
+    return list(masks.values())
 
 
-def _absorb(home: Problem, other: Problem) -> None:
-    home.rows = home.rows | other.rows
-    home.since, home.until = min(home.since, other.since), max(home.until, other.until)
-    home.anomalies += other.anomalies
-    home.episodes += other.episodes
-    home.new_group = home.new_group or other.new_group
+def _by_partner(rows: ErrorRows, theirs: Mask) -> list[Mask]:
+    """Callers' errors by partner, but for groups that rise at many partners at once."""
+    masks: list[Mask] = []
+    wide = np.zeros(len(theirs), bool)
+    for group in np.unique(rows.group[theirs].astype(str)):
+        mine = theirs & (rows.group == group)
+        if len(np.unique(rows.partner[mine].astype(str))) >= MANY_PARTNERS:
+            wide |= mine
+    if wide.any():
+        masks.append(wide)
+    theirs = theirs & ~wide
+    masks += [theirs & (rows.partner == partner) for partner in np.unique(rows.partner[theirs].astype(str))]
+    return masks
 
 
-def _settle_bounds(rows: ErrorRows, problem: Problem) -> None:
-    problem.since, problem.until = int(rows.minute[problem.rows].min()), int(rows.minute[problem.rows].max())
-    names, first = np.unique(rows.group[problem.rows].astype(str), return_inverse=True)
-    weight = np.bincount(first, weights=rows.count[problem.rows])
-    problem.groups = [str(names[i]) for i in np.argsort(-weight, kind="stable")]
+def _in_time(rows: ErrorRows, mask: Mask, triggers: Sequence[_Trigger]) -> list[Problem]:
+    """One problem for each episode."""
+    first = int(rows.minute[mask].min())
+    present = np.zeros(int(rows.minute[mask].max()) - first + 1, bool)
+    present[rows.minute[mask] - first] = True
+    found = []
+    for low, high in stretches(present, GAP_MINUTES):
+        mine = mask & (rows.minute >= first + low) & (rows.minute <= first + high)
+        found.append(Problem(
+            "errors", first + low, first + high, mine, groups=_ordered_groups(rows, mine),
+            anomalies=[t.anomaly for t in triggers if t.anomaly is not None and (t.rows & mine).any()],
+            episodes=[t.episode for t in triggers if t.episode is not None and (t.rows & mine).any()],
+        ))
+    return found
 
 
-def _same(rows: ErrorRows, a: Problem, b: Problem) -> bool:
-    if a.since > b.until + SLACK_MINUTES or b.since > a.until + SLACK_MINUTES:
-        return False
-    size_a, size_b = rows.count[a.rows].sum(), rows.count[b.rows].sum()
-    if rows.count[a.rows & b.rows].sum() >= SAME_EVIDENCE * min(size_a, size_b):
-        return True
-    side_a, side_b = _side(rows, a.rows), _side(rows, b.rows)
-    if side_a != side_b:
-        return False
-    if side_a == "fault":
-        return _main(rows, a.rows, rows.service) == _main(rows, b.rows, rows.service)
-    partner_a, partner_b = _main(rows, a.rows, rows.partner), _main(rows, b.rows, rows.partner)
-    return partner_a is not None and partner_a == partner_b
-
-
-def _side(rows: ErrorRows, mask: Mask) -> str:
-    faults = rows.count[mask & np.isin(rows.outcome, list(FAULT_OUTCOMES))].sum()
-    return "fault" if faults * 2 >= rows.count[mask].sum() else "theirs"
-
-
-def _main(rows: ErrorRows, mask: Mask, column: npt.NDArray[Any]) -> str | None:
-    """The value that holds most of the failures, if one does."""
-    names, codes = np.unique(column[mask].astype(str), return_inverse=True)
+def _ordered_groups(rows: ErrorRows, mask: Mask) -> list[str]:
+    names, codes = np.unique(rows.group[mask].astype(str), return_inverse=True)
     weight = np.bincount(codes, weights=rows.count[mask])
-    best = int(np.argmax(weight))
-    return str(names[best]) if weight[best] >= ONE_PARTNER * weight.sum() else None
+    return [str(names[i]) for i in np.argsort(-weight, kind="stable")]
 
 
 def _quiet_problems(rows: ErrorRows, problems: list[Problem], anomalies: Iterable[SeriesAnomaly]) -> list[Problem]:
@@ -208,7 +214,7 @@ def _quiet_problems(rows: ErrorRows, problems: list[Problem], anomalies: Iterabl
         kind = _KIND_OF_FEATURE.get(anomaly.feature)
         if kind is None:
             continue
-        until = _until(anomaly)
+        until = last_minute(anomaly)
         if kind != "abnormal_use" and any(_explains(rows, problem, anomaly) for problem in problems):
             continue
         home = next((p for p in found if p.kind == kind and _joins(p, anomaly, until)), None)
@@ -221,9 +227,9 @@ def _quiet_problems(rows: ErrorRows, problems: list[Problem], anomalies: Iterabl
 
 
 def _explains(rows: ErrorRows, problem: Problem, anomaly: SeriesAnomaly) -> bool:
-    if anomaly.since_minute > problem.until + SLACK_MINUTES or _until(anomaly) < problem.since - SLACK_MINUTES:
+    if anomaly.since_minute > problem.until + SLACK_MINUTES or last_minute(anomaly) < problem.since - SLACK_MINUTES:
         return False
-    return bool((_key_mask(rows, anomaly.key.kind, anomaly.key.id) & problem.rows).any())
+    return bool((key_mask(rows, anomaly.key.kind, anomaly.key.id) & problem.rows).any())
 
 
 def _joins(problem: Problem, anomaly: SeriesAnomaly, until: int) -> bool:
@@ -232,8 +238,9 @@ def _joins(problem: Problem, anomaly: SeriesAnomaly, until: int) -> bool:
     if problem.kind == "latency":
         return True
     first = problem.anomalies[0].key
-    return _partner_of(first.kind, first.id) == _partner_of(anomaly.key.kind, anomaly.key.id)
+    return partner_of(first.kind, first.id) == partner_of(anomaly.key.kind, anomaly.key.id)
 
 
-def _partner_of(kind: str, key: str) -> str:
+def partner_of(kind: str, key: str) -> str:
+    """The partner of a series, or ''."""
     return key.partition("\x1f")[0] if kind in ("partner", "partner_api") else ""

@@ -8,13 +8,13 @@ each minute), `series_episodes` (one alert an episode), `outliers` (a second opi
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import groupby
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.analyse.outliers import LEAST_ROWS, OUTLIER, outlier_scores
+from triage.analyse.outliers import CHANGES, LEAST_ROWS, OUTLIER, change_rows, outlier_scores
+from triage.analyse.series_batch import SeriesBatch, SeriesKey, SeriesWindow, stack
 from triage.analyse.series_episodes import CALM_LIMIT, Episode, episodes
 from triage.analyse.series_evidence import (
     Evidence,
@@ -28,7 +28,6 @@ from triage.analyse.series_evidence import (
     share_evidence,
 )
 
-SeriesKind = Literal["api", "partner", "partner_api", "service", "instance"]
 Feature = Literal[
     "rate_drop", "rate_surge", "error_share", "partner_error_share", "customer_error_share", "latency", "bytes"
 ]
@@ -53,60 +52,6 @@ CHUNK_ENTRIES: Final = 200_000
 """Series times minutes worked on at once: what the processor keeps near."""
 
 PASSES: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesKey:
-    """What a series is about."""
-
-    kind: SeriesKind
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesWindow:
-    """One series over a stretch of time; all arrays have one entry a minute.
-
-    `minutes`: whole minutes since 1970 (UTC), contiguous. `failed`: calls that failed on the bank's, the
-    gateway's or an external side. `p50_ms`, `p95_ms`: NaN in a minute without calls. The last `judge_last`
-    minutes are new.
-    """
-
-    key: SeriesKey
-    minutes: NDArray[np.int64]
-    calls: NDArray[np.float64]
-    failed: NDArray[np.float64]
-    partner_errors: NDArray[np.float64]
-    customer_errors: NDArray[np.float64]
-    p50_ms: NDArray[np.float64]
-    p95_ms: NDArray[np.float64]
-    bytes_out: NDArray[np.float64]
-    judge_last: int
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesBatch:
-    """Series over the same minutes: arrays of shape (series, minutes), else as in `SeriesWindow`."""
-
-    keys: Sequence[SeriesKey]
-    minutes: NDArray[np.int64]
-    calls: Matrix
-    failed: Matrix
-    partner_errors: Matrix
-    customer_errors: Matrix
-    p50_ms: Matrix
-    p95_ms: Matrix
-    bytes_out: Matrix
-    judge_last: int
-
-    def rows(self, index: slice | NDArray[np.intp]) -> "SeriesBatch":
-        """The same minutes of some of the series."""
-        chosen = np.arange(len(self.keys))[index]
-        return SeriesBatch(
-            [self.keys[i] for i in chosen], self.minutes,
-            self.calls[index], self.failed[index], self.partner_errors[index], self.customer_errors[index],
-            self.p50_ms[index], self.p95_ms[index], self.bytes_out[index], self.judge_last,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,33 +100,8 @@ def find_anomalies(windows: Sequence[SeriesWindow] | SeriesBatch) -> list[Series
     The first LEARNING_MINUTES from a series' first call are learned, never judged (RATE_LEARNING_MINUTES by the
     rate). Raises ValueError when the arrays of a window differ in length or its minutes are not contiguous.
     """
-    batches = [windows] if isinstance(windows, SeriesBatch) else _stack(windows)
+    batches = [windows] if isinstance(windows, SeriesBatch) else stack(windows)
     return [anomaly for batch in batches for anomaly in _of_batch(batch)]
-
-
-def _stack(windows: Iterable[SeriesWindow]) -> list[SeriesBatch]:
-    def grid(window: SeriesWindow) -> tuple[int, int, int]:
-        return (int(window.minutes[0]) if len(window.minutes) else 0, len(window.minutes), window.judge_last)
-
-    batches = []
-    for (first, length, judge_last), group in groupby(sorted(windows, key=grid), key=grid):
-        same = list(group)
-        minutes = np.arange(first, first + length, dtype=np.int64)
-        for window in same:
-            if not np.array_equal(window.minutes, minutes):
-                raise ValueError(f"the minutes of {window.key} are not contiguous")
-        batches.append(SeriesBatch(
-            [w.key for w in same], minutes,
-            _matrix(w.calls for w in same), _matrix(w.failed for w in same),
-            _matrix(w.partner_errors for w in same), _matrix(w.customer_errors for w in same),
-            _matrix(w.p50_ms for w in same), _matrix(w.p95_ms for w in same),
-            _matrix(w.bytes_out for w in same), judge_last,
-        ))
-    return batches
-
-
-def _matrix(rows: Iterable[NDArray[np.float64]]) -> Matrix:
-    return np.stack([np.asarray(row, dtype=np.float64) for row in rows])
 
 
 def _of_batch(batch: SeriesBatch) -> list[SeriesAnomaly]:
@@ -339,34 +259,9 @@ def _confirmed(batch: SeriesBatch, found: list[tuple[int, _Found]]) -> list[tupl
     """Strong evidence, and weak evidence of series that an isolation forest sets apart from the others as well."""
     weak = {i for i, one in found if one.evidence < OPENS}
     if weak and len(batch.keys) >= LEAST_ROWS:
-        scores, _ = outlier_scores(feature_rows(batch), FEATURE_NAMES)
+        scores, _ = outlier_scores(change_rows(batch), CHANGES)
         weak -= {i for i in weak if scores[i] >= OUTLIER}
     return [(i, one) for i, one in found if one.evidence >= OPENS or i not in weak]
-
-
-FEATURE_NAMES: Final = ("failed share", "partner errors", "customer errors", "calls", "latency", "bytes a call")
-
-
-def feature_rows(batch: SeriesBatch, recent: int = 10) -> Matrix:
-    """What changed in the last `recent` minutes against all before: (series, FEATURE_NAMES), for `outlier_scores`."""
-    def split(values: Matrix) -> tuple[Matrix, Matrix]:
-        return values[:, -recent:].sum(axis=1), values[:, :-recent].sum(axis=1)
-
-    calls_now, calls_then = split(batch.calls)
-    columns = []
-    for counts in (batch.failed, batch.partner_errors, batch.customer_errors):
-        now, then = split(counts)
-        columns.append((now + 0.5) / (calls_now + 10.0) - (then + 0.5) / (calls_then + 10.0))
-    lead = max(1, batch.calls.shape[1] - recent)
-    columns.append(np.log((calls_now + 5.0) / (calls_then * recent / lead + 5.0)))
-    logs = np.where(batch.calls > 0, np.log(np.maximum(batch.p95_ms, 5.0)), 0.0) * batch.calls
-    slow_now, slow_then = split(np.nan_to_num(logs))
-    columns.append(slow_now / np.maximum(calls_now, 1.0) - slow_then / np.maximum(calls_then, 1.0))
-    bytes_now, bytes_then = split(batch.bytes_out)
-    columns.append(np.log((bytes_now + 1e3) / (calls_now + 1.0)) - np.log((bytes_then + 1e3) / (calls_then + 1.0)))
-    columns[4] = np.where(calls_now > 0, columns[4], 0.0)
-    columns[5] = np.where(calls_now > 0, columns[5], 0.0)
-    return np.column_stack(columns)
 
 
 def _anomaly(key: SeriesKey, minutes: NDArray[np.int64], one: _Found) -> SeriesAnomaly:

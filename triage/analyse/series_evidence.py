@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+from triage.analyse.series_batch import Matrix
 
 DAY: Final = 1440
 BIN: Final = 30

@@ -7,13 +7,14 @@ templates in any order, and a join is never taken back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
 from triage.analyse.crowds import Crowds
 from triage.analyse.masking_tokens import STAR
-from triage.analyse.slots import NEED_WORD, Slot, is_word, slots_of
+from triage.analyse.slots import NEED_PAIR, NEED_WORD, Slot, is_word, slots_of
 
 KNOWN_WEIGHT: Final = 2
 """A word that is a value elsewhere counts for this many more."""
@@ -32,6 +33,7 @@ class _Place:
 
     need: int
     opened: tuple[str, ...]
+    pair: bool
     nodes: list[int] = field(default_factory=list)
     words: set[str] = field(default_factory=set)
     home: int = -1
@@ -63,26 +65,23 @@ class SlotIndex:
             node = parent[node]
         return node
 
-    def insert(self, tokens: tuple[str, ...]) -> int | None:
-        """The node of `tokens`, made if it is new; a node of its template if that is full; None if there is no room."""
+    def insert(self, tokens: tuple[str, ...], general: bool = False) -> int | None:
+        """The node of `tokens`, made if it is new; a node of its template if that is full; None if there is no room.
+
+        A `general` node is the text of a template, and is made even if that is full.
+        """
         known = self._node.get(tokens)
         if known is not None:
             return known
         home = self._crowds.home(tokens)
-        if home is None:
-            home = self._home(slots_of(tokens))
-        if home is not None and self._size[self.find(home)] >= FULL_GROUP:
+        if home is None and (place := self._open_place(tokens)) is not None:
+            home = place.home
+            if self._size[self.find(home)] >= FULL_GROUP:
+                self._crowds.remember(place.opened, home)
+        full = home is not None and self._size[self.find(home)] >= FULL_GROUP and not general
+        if full or len(self.tokens) >= self.limit:
             return home
-        if len(self.tokens) >= self.limit:
-            return home
-        node = self._add(tokens)
-        if home is not None:
-            self.union(home, node)
-        for slot in slots_of(tokens):
-            self._see(slot, node)
-        for pattern, covered in self._crowds.add(self.tokens, node):
-            self._join(covered, pattern)
-        return node
+        return self._insert(tokens, home)
 
     def union(self, one: int, other: int) -> None:
         """Make the templates of two nodes one."""
@@ -121,6 +120,16 @@ class SlotIndex:
         self.union(home, node)
         return True
 
+    def _insert(self, tokens: tuple[str, ...], home: int | None) -> int:
+        node = self._add(tokens)
+        if home is not None:
+            self.union(home, node)
+        for slot in slots_of(tokens):
+            self._see(slot, node)
+        for pattern, covered in self._crowds.add(self.tokens, node):
+            self._join(covered, pattern)
+        return node
+
     def _add(self, tokens: tuple[str, ...]) -> int:
         node = len(self.tokens)
         self.tokens.append(tokens)
@@ -131,12 +140,9 @@ class SlotIndex:
         self._text.append((sum(len(token) for token in tokens if token != STAR), self.own_text(node)))
         return node
 
-    def _home(self, slots: Iterable[Slot]) -> int | None:
-        for slot in slots:
-            place = self._places.get(slot.key)
-            if place is not None and place.home >= 0:
-                return place.home
-        return None
+    def _open_place(self, tokens: tuple[str, ...]) -> _Place | None:
+        found = (self._places.get(slot.key) for slot in slots_of(tokens))
+        return next((place for place in found if place is not None and place.home >= 0), None)
 
     def _see(self, slot: Slot, node: int) -> None:
         place = self._places.get(slot.key)
@@ -156,7 +162,9 @@ class SlotIndex:
 
     def _share(self, slot: Slot, first: int) -> _Place:
         """The place of a slot that its second node reaches."""
-        place = self._places[slot.key] = _Place(slot.need, slot.opened, [first])
+        place = self._places[slot.key] = _Place(
+            slot.need, slot.template(self.tokens[first]), slot.opened is None and len(slot.places) == 2, [first]
+        )
         place.words.update(each.word for each in slots_of(self.tokens[first]) if each.key == slot.key)
         self._closed[slot.key] = None
         return place
@@ -164,6 +172,8 @@ class SlotIndex:
     def _opens(self, place: _Place) -> bool:
         if STAR in place.words:
             return len(place.words) > 1
+        if place.pair and not _both_vary(place.words):
+            return False
         return len(place.words) + KNOWN_WEIGHT * len(place.words & self._values) >= place.need
 
     def _open(self, key: int) -> None:
@@ -176,7 +186,7 @@ class SlotIndex:
 
     def _join(self, nodes: list[int], opened: tuple[str, ...]) -> None:
         """Make `nodes` one template, whose text is that of a new node `opened`."""
-        template = self.insert(opened)
+        template = self.insert(opened, general=True)
         self._unite(nodes if template is None else [*nodes, template])
 
     def _unite(self, nodes: Sequence[int]) -> None:
@@ -189,3 +199,10 @@ class SlotIndex:
             self._values.update(word for word in place.words if word != STAR and " " not in word)
         if len(place.words) > FULL_GROUP:
             place.words = set(sorted(place.words)[:NEED_WORD]) | (place.words & {STAR})
+
+
+def _both_vary(pairs: AbstractSet[str]) -> bool:
+    """Whether each place of a pair has seen enough words for itself; else one of them is a state."""
+    if len(pairs) < NEED_PAIR:
+        return False
+    return min(len(set(column)) for column in zip(*(pair.split(" ") for pair in pairs), strict=True)) >= NEED_WORD

@@ -13,7 +13,7 @@ what they need, and the union of nodes in `slot_index` are this package's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -28,7 +28,10 @@ NEED_FAULT: Final = 12
 """Distinct words that open a slot: in `key=value`; in quotes; in running text; as the first word; with one word beside;
 and for words that name a fault or an operation."""
 NEED_PAIR: Final = 10
-MAX_PAIRED: Final = 8
+"""Distinct pairs that open two places at once; each place must have seen `NEED_WORD` words as well."""
+MIN_PAIRED: Final = 3
+MAX_PAIRED: Final = 10
+"""Words of a message in which pairs are looked at: more than the one, at most the other."""
 MAX_SLOTS: Final = 48
 """Words of one message that may be found to vary; a longer message varies in its first ones or not at all."""
 MAX_TAIL_WORDS: Final = 5
@@ -40,44 +43,43 @@ _IDENTIFIER = re.compile(r"(?=[\w.\-$]*[a-z])(?:\w+(?:[.\-$]\w+)+|[a-z]+[A-Z]\w*
 
 
 class Slot(NamedTuple):
-    """One place of one node: the key of the rest, the distinct words that open it, the template then, the word here."""
+    """One place of one node: the key of the rest, the distinct words that open it, the positions that vary, what stands
+    there now; and `opened`, the template that it would be, where positions alone don't say."""
 
     key: int
     need: int
-    opened: tuple[str, ...]
+    places: tuple[int, ...]
     word: str
+    opened: tuple[str, ...] | None = None
+
+    def template(self, tokens: tuple[str, ...]) -> tuple[str, ...]:
+        """The tokens of the template when the slot of a node with these tokens opens."""
+        if self.opened is not None:
+            return self.opened
+        return tuple(STAR if i in self.places else token for i, token in enumerate(tokens))
 
 
 def slots_of(tokens: tuple[str, ...]) -> Iterator[Slot]:
-    """Every place of a node whose word may vary, and the wider places: all values, names or lists, and an open end."""
+    """Every place of a node whose word may vary, and the wider places: values, names, pairs, lists, an open end."""
     words = sum(map(is_word, tokens))
     text = "".join(tokens)
-    at, found = 0, 0
-    values: dict[int, int] = {}
-    names: list[int] = []
+    at = 0
+    single: list[tuple[int, int, int]] = []
     for i, token in enumerate(tokens):
         start, at = at, at + len(token)
         if token != STAR and not token[0].isalnum():
             continue
         need = _need(tokens, i, words - is_word(token))
-        if token != STAR and FAULT_WORD.fullmatch(token):
-            need = max(need, NEED_FAULT)
-        if not need or found >= MAX_SLOTS:
+        if not need or len(single) >= MAX_SLOTS:
             continue
-        found += 1
-        if token != STAR and (given := _value_need(tokens, i)):
-            values[i] = given
-        if i and need != NEED_FAULT and _IDENTIFIER.fullmatch(token):
-            names.append(i)
-        yield Slot(hash((text[:start], text[at:])), need, (*tokens[:i], STAR, *tokens[i + 1 :]), token)
-    if len(values) > 1:
-        yield _wide(tokens, values, "values", max(values.values()))
-    if len(names) > 1 and words - len(names) > 1:
-        yield _wide(tokens, names, "names", NEED_WORD)
-    yield from _pairs(tokens, words)
+        single.append((i, start, at))
+        yield Slot(hash((text[:start], text[at:])), need, (i,), token)
+    yield from _marked(tokens, [i for i, _, _ in single], words)
+    if words > MIN_PAIRED:
+        yield from _pairs(tokens, text, single)
     yield from _lists(tokens)
     if STAR in tokens:
-        yield from (Slot(hash((tokens, kind)), NEED_WORD, tokens, STAR) for kind in ("values", "names", "lists"))
+        yield from (Slot(hash((tokens, kind)), NEED_WORD, (), STAR) for kind in ("values", "names", "lists"))
     yield from _open_end(tokens)
 
 
@@ -90,12 +92,12 @@ def _need(tokens: tuple[str, ...], i: int, others: int) -> int:
     """Distinct words that open the slot at `i` when `others` literal words stand beside it; 0 if it never opens."""
     if others == 0:
         return 0
-    given = _value_need(tokens, i)
-    if given:
-        return given
-    if i == 0:
-        return NEED_FIRST if others > 1 else 0
-    return NEED_WORD if others > 1 else NEED_BARE
+    need = _value_need(tokens, i)
+    if not need and i == 0:
+        need = NEED_FIRST if others > 1 else 0
+    elif not need:
+        need = NEED_WORD if others > 1 else NEED_BARE
+    return max(need, NEED_FAULT) if need and FAULT_WORD.fullmatch(tokens[i]) else need
 
 
 def _value_need(tokens: tuple[str, ...], i: int) -> int:
@@ -106,17 +108,30 @@ def _value_need(tokens: tuple[str, ...], i: int) -> int:
     return NEED_QUOTED if before in _QUOTES and tokens[i + 1 : i + 2] == (before,) else 0
 
 
-def _wide(tokens: tuple[str, ...], places: Collection[int], kind: str, need: int) -> Slot:
-    """The slot of several words at once: of all values (`k=v`, quoted), or of all identifiers (`a.b`, `aB`, `a_b`)."""
+def _marked(tokens: tuple[str, ...], single: Sequence[int], words: int) -> Iterator[Slot]:
+    """All values that the writer marked (`k=v`, quoted) at once, and all identifiers (`a.b`, `aB`, `a_b`) at once."""
+    literal = [i for i in single if tokens[i] != STAR]
+    values = {i: need for i in literal if (need := _value_need(tokens, i))}
+    names = [i for i in literal if i and _IDENTIFIER.fullmatch(tokens[i]) and not FAULT_WORD.fullmatch(tokens[i])]
+    if len(values) > 1:
+        yield _wide(tokens, tuple(values), "values", max(values.values()))
+    if len(names) > 1 and words - len(names) > 1:
+        yield _wide(tokens, tuple(names), "names", NEED_WORD)
+
+
+def _wide(tokens: tuple[str, ...], places: tuple[int, ...], kind: str, need: int) -> Slot:
     opened = tuple(STAR if i in places else token for i, token in enumerate(tokens))
-    return Slot(hash((opened, kind)), need, opened, " ".join(tokens[i] for i in places))
+    return Slot(hash((opened, kind)), need, places, " ".join(tokens[i] for i in places), opened)
 
 
-def _pairs(tokens: tuple[str, ...], words: int) -> Iterator[Slot]:
+def _pairs(tokens: tuple[str, ...], text: str, single: Sequence[tuple[int, int, int]]) -> Iterator[Slot]:
     """Every two words at once, in a message of few words, for messages in which both are new each time."""
-    places = [i for i, token in enumerate(tokens) if i and is_word(token) and not FAULT_WORD.fullmatch(token)]
-    if words > 3 and len(places) <= MAX_PAIRED:
-        yield from (_wide(tokens, pair, "pair", NEED_PAIR) for pair in combinations(places, 2))
+    able = [spot for spot in single if spot[0] and is_word(tokens[spot[0]]) and not FAULT_WORD.fullmatch(tokens[spot[0]])]
+    if len(able) > MAX_PAIRED:
+        return
+    for (i, start, end), (j, begin, after) in combinations(able, 2):
+        key = hash((text[:start], text[end:begin], text[after:]))
+        yield Slot(key, NEED_PAIR, (i, j), f"{tokens[i]} {tokens[j]}")
 
 
 def _lists(tokens: tuple[str, ...]) -> Iterator[Slot]:
@@ -133,7 +148,7 @@ def _lists(tokens: tuple[str, ...]) -> Iterator[Slot]:
             opened.append(tokens[i])
         i = max(end, i + 1)
     if lists and sum(map(is_word, opened)) > 1:
-        yield Slot(hash((tuple(opened), "lists")), NEED_WORD, tuple(opened), " ".join(lists))
+        yield Slot(hash((tuple(opened), "lists")), NEED_WORD, (), " ".join(lists), tuple(opened))
 
 
 def _list_end(tokens: tuple[str, ...], start: int) -> int:
@@ -155,6 +170,6 @@ def _open_end(tokens: tuple[str, ...]) -> Iterator[Slot]:
             rest = tokens[i + 1 :]
             if sum(map(is_word, rest)) <= MAX_TAIL_WORDS:
                 opened = (*tokens[: i + 1], STAR)
-                yield Slot(hash((opened, "end")), NEED_WORD, opened, "".join(rest))
+                yield Slot(hash((opened, "end")), NEED_WORD, (), "".join(rest), opened)
             return
         words += is_word(token)

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from triage.analyse.masking_tokens import STAR, mask, tokens
+from triage.analyse.masking_tokens import MAX_CHARS, STAR, mask, tokens
 from triage.analyse.slot_index import SlotIndex
 
 STATE_VERSION: Final = 1
 OVERFLOW_TEXT: Final = "(more kinds of message than are told apart)"
 """The template of messages that found the table full: a flood is shown as one, and named."""
+_ANY_DIGIT: Final = str.maketrans("123456789", "0" * 9)
 CACHED_MESSAGES = 65_536
 CACHED_CHARS = 512
 SAMPLES = 24
@@ -125,26 +126,30 @@ class TemplateMiner:
 
     def _place(self, message: str, times: int) -> int:
         """The node of a message, counted `times` times."""
-        node = self._recent.get(message)
+        shape = message[: MAX_CHARS + 1].translate(_ANY_DIGIT)
+        node = self._recent.get(shape)
         if node is None:
-            node = self._node_of(message)
+            node = self._node_of(shape)
         if node >= len(self._seen):
             self._register()
         seen = self._seen[node]
         seen.count += times
         seen.sweep = self._sweep
-        _sample(seen.samples, message, times)
+        sample = message[:SAMPLE_CHARS]
+        if sample in seen.samples or len(seen.samples) < SAMPLES:
+            seen.samples[sample] = seen.samples.get(sample, 0) + times
         return node
 
-    def _node_of(self, message: str) -> int:
-        masked = mask(message)
+    def _node_of(self, shape: str) -> int:
+        """The node of a message in which every digit is a 0: masks ask whether there is a digit, never which."""
+        masked = mask(shape)
         node = self._recent_masks.get(masked)
         if node is None:
             found = self._index.insert(tokens(masked))
             node = 0 if found is None else found
             _remember(self._recent_masks, masked, node)
-        if len(message) <= CACHED_CHARS:
-            _remember(self._recent, message, node)
+        if len(shape) <= CACHED_CHARS:
+            _remember(self._recent, shape, node)
         return node
 
     def _settle(self) -> None:
@@ -213,13 +218,6 @@ def _remember(cache: dict[str, int], key: str, node: int) -> None:
     if len(cache) >= CACHED_MESSAGES:
         cache.clear()
     cache[key] = node
-
-
-def _sample(samples: dict[str, int], message: str, times: int) -> None:
-    """Count a message among the few kept in full; a commoner one takes the place of the rarest."""
-    key = message[:SAMPLE_CHARS]
-    if key in samples or len(samples) < SAMPLES:
-        samples[key] = samples.get(key, 0) + times
 
 
 def _parameters(text: str, samples: Mapping[str, int]) -> tuple[tuple[tuple[str, int], ...], ...]:

@@ -158,20 +158,21 @@ def group_episodes(
         series = np.bincount(minute[picked] - start, weights=count[picked], minlength=end - start)[: end - start].astype(float)
         services = set(columns["service"][picked])
         ready = min((ready_from.get(service, end) for service in services), default=end)
-        episodes += _episodes_of(group_id, partner, series, alive, start, first_seen.get(group_id, start), ready, judge_from)
+        episodes += _episodes_of(group_id, partner, series, alive, start, first_seen.get(group_id, start), ready, judge_from,
+                                 not theirs[picked].all())
     return episodes
 
 
 def _episodes_of(
     group_id: str, partner: str, series: npt.NDArray[np.float64], alive: npt.NDArray[np.bool_], start: int, first: int,
-    ready: int, judge_from: int,
+    ready: int, judge_from: int, fault: bool,
 ) -> list[GroupEpisode]:
     found: list[GroupEpisode] = []
     for low, high in stretches(series > 0, QUIET_MINUTES):
         if start + high < judge_from:
             continue
         count = int(series[low : high + 1].sum())
-        new = first >= start + low and start + low >= ready
+        new = fault and first >= start + low and start + low >= ready
         if new and not partner and count >= _NEW_EVENTS:
             found.append(GroupEpisode(group_id, partner, start + low, start + high, count, 0.0, True))
             continue

@@ -57,6 +57,7 @@ def _demo_settings(settings: Settings) -> Settings:
     if folder is not None:
         changes["store"] = f"embedded:{folder / 'demo'}"
     bank = default_bank()
+    changes["gateway_services"] = settings.gateway_services or [bank.services[0].name]
     if not settings.partner:
         changes["partner"] = bank.directory()
     if not settings.api:

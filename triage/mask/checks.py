@@ -49,6 +49,12 @@ IBAN_LENGTHS: Final[dict[str, int]] = {
 """Length of an IBAN by its country."""
 
 
+_DIGITS_ONLY: Final = frozenset(
+    "AE AT BA BE CZ DE DK EE ES FI FO GL HR HU IL IS LT ME NO PL PT RS SE SI SK TN XK".split()
+)
+"""Countries in whose IBANs only the country is letters, so that a piece of hexadecimal text is none."""
+
+
 def is_luhn(digits: str) -> bool:
     """Whether ASCII digits pass the Luhn check."""
     total = 0
@@ -77,6 +83,8 @@ def is_iban(compact: str) -> bool:
     """Whether a text without spaces, of ASCII letters and digits, is an IBAN: country, its length, mod 97 = 1."""
     text = compact.upper()
     if IBAN_LENGTHS.get(text[:2]) != len(text) or not text[2:4].isdecimal():
+        return False
+    if text[:2] in _DIGITS_ONLY and not text[2:].isdecimal():
         return False
     return int("".join(str(int(char, 36)) for char in text[4:] + text[:4])) % 97 == 1
 

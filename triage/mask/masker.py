@@ -1,4 +1,4 @@
-"""In: Records. Out: MaskedRecords, as Arrow tables. The only place that constructs MaskedRecords.
+"""In: Records. Out: MaskedRecords. The only place that constructs MaskedRecords.
 
 Made for speed: the rule of a key is looked up once; a value that is short, not personal and seen before costs one
 look-up in a bounded set; an object is copied only when something in it changes; each column becomes an Arrow array in
@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
-import pyarrow as pa
 
 from triage.domain.columns import COLUMNS, ColumnType, Signal
 from triage.domain.records import Columns, Records
 from triage.mask.rules import Rule
 from triage.mask.text import TextMasker
 from triage.mask.tokens import MASKED
-from triage.ports.masked import MaskedRecords, arrow_schema
+from triage.ports.masked import MaskedRecords
 
 _BLOCK: Final = 64  # of SHA-256
 _KNOWN_KEYS: Final = 4096
@@ -30,7 +29,11 @@ _SMALL: Final = 10**12  # numbers under this have too few digits for a card
 _INT64: Final = 2**63
 
 _OBJECTS: Final = frozenset({"attributes", "resource", "events"})
-_HASHES: Final = frozenset({"trace_id", "span_id", "parent_id", "witness_id", "log_id"})
+_HASHES: Final[dict[str, frozenset[int]]] = {
+    "trace_id": frozenset({0, 32}), "span_id": frozenset({0, 16}), "parent_id": frozenset({0, 16}),
+    "witness_id": frozenset({0, 16, 48}), "log_id": frozenset({0, 16}),
+}
+"""Columns of hex IDs that the collectors make, and their lengths: of this shape they are kept unseen."""
 _IDS: Final = frozenset({"interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id"})
 _PSEUDONYMS: Final = frozenset({"customer", "idempotency", "resource_ref"})
 _PERSONAL: Final = frozenset({
@@ -86,10 +89,11 @@ class Masker:
     def mask(self, records: Records) -> MaskedRecords:
         """Mask a batch. Never raises on content: what cannot be understood is dropped as '[masked]'."""
         batch = _Batch(self)
-        spans = batch.table("spans", records.spans)
-        logs = batch.table("logs", records.logs)
-        calls = batch.table("calls", records.calls)
-        return MaskedRecords(spans, logs, calls, batch.masked)
+        columns: dict[Signal, Columns] = {
+            "spans": batch.columns("spans", records.spans), "logs": batch.columns("logs", records.logs),
+            "calls": batch.columns("calls", records.calls),
+        }
+        return MaskedRecords(columns, batch.masked)
 
     def key(self, name: str) -> _Key:
         """What is known of an attribute key."""
@@ -126,14 +130,11 @@ class _Batch:
         self._root = masker.column("")  # what is outside of any key
         self.masked = 0
 
-    def table(self, signal: Signal, columns: Columns) -> pa.Table:
-        schema = arrow_schema(signal)
+    def columns(self, signal: Signal, columns: Columns) -> Columns:
+        """The masked columns of a signal."""
         if not columns["time_ns"]:
-            return schema.empty_table()
-        arrays = [
-            _array(self._column(name, kind, columns[name]), kind) for name, kind in COLUMNS[signal].items()
-        ]
-        return pa.table(arrays, schema=schema)
+            return {}
+        return {name: self._column(name, kind, columns[name]) for name, kind in COLUMNS[signal].items()}
 
     def _column(self, name: str, kind: ColumnType, values: list[Any]) -> list[Any]:
         if kind != "str":
@@ -142,7 +143,7 @@ class _Batch:
             return [""] * len(values)
         if name in _OBJECTS:
             return self._objects(values)
-        if name in _HASHES and _are_hashes(values):
+        if name in _HASHES and _are_hashes(values, _HASHES[name]):
             return values
         if name in _PSEUDONYMS:
             return [self._pseudonym(_as_text(value)) if value else "" for value in values]
@@ -267,14 +268,14 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _are_hashes(values: list[Any]) -> bool:
-    """Whether all are empty or lower-case hex of 16, 32 or 48 digits, as the collectors make them."""
+def _are_hashes(values: list[Any], lengths: frozenset[int]) -> bool:
+    """Whether all are lower-case hex of these lengths."""
     try:
         joined = "".join(values)
         size = len(bytes.fromhex(joined)) * 2
     except (TypeError, ValueError):
         return False
-    return size == len(joined) and {0, 16, 32, 48}.issuperset(map(len, values)) and joined == joined.lower()
+    return size == len(joined) and lengths.issuperset(map(len, values)) and joined == joined.lower()
 
 
 def _json(value: object) -> bytes | str:
@@ -295,24 +296,3 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and -_INT64 <= value < _INT64):
         return value
     return _valid(str(value))
-
-
-_CLEAN: Final[dict[ColumnType, Callable[[Any], Any]]] = {
-    "str": lambda value: _valid(_as_text(value)),
-    "int": lambda value: max(-_INT64, min(_INT64 - 1, int(value))) if value == value and value is not None else 0,
-    "bool": bool,
-}
-_TYPES: Final[dict[ColumnType, pa.DataType]] = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
-
-
-def _array(values: list[Any], kind: ColumnType) -> pa.Array:
-    try:
-        first = values[0]
-        if first is not None and (kind != "str" or not first) and values.count(first) == len(values):
-            return pa.repeat(pa.scalar(first, type=_TYPES[kind]), len(values))  # eight times as fast as value by value
-        array = pa.array(values, type=_TYPES[kind])
-    except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
-        array = None
-    if array is None or array.null_count:
-        array = pa.array([_CLEAN[kind](value) for value in values], type=_TYPES[kind])
-    return array

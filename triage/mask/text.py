@@ -22,7 +22,10 @@ _EMAIL: Final = re.compile(
     r"[\w.!#$&'+^`{|}-]{1,64}(?:@|%40)((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})(?![\w@-])"
 )
 _USERINFO: Final = re.compile(r"(?<=://)[^\s/@:\"']*:[^\s/@\"']*@")
-_KEY: Final = re.compile(r"(?<![\w.\-])([^\W\d][\w.\-]{0,63})(\\?[\"']?\s{0,3}(?:=>|[:=：])\s{0,3})")
+_SIGN: Final = re.compile(r"[:=：]")
+_KEY_BACKWARDS: Final = re.compile(r"\s{0,3}[\"']?\\?([\w.\-]{1,64})(?![\w.\-])")
+_KEY_ROOM: Final = 72
+_VALUE_AT: Final = re.compile(r">?\s{0,3}")
 _QUOTED: Final = re.compile(r"(\\?[\"'])(.*?)(?:(?<!\\)\1|\Z)", re.DOTALL)
 _BARE: Final = re.compile(r"[^\s\"'\[{(&;,<>|)}\]\\][^\s\"'&;,<>|)}\]\\]*")
 _LINE: Final = re.compile(r"[^\r\n\"']+")
@@ -58,8 +61,9 @@ class TextMasker:
         found = self._rules.get(key)
         if found is None:
             found = rule_of(key)
-            if len(self._rules) < _RULES_KEPT:
-                self._rules[key] = found
+            if len(self._rules) >= _RULES_KEPT:
+                self._rules.clear()
+            self._rules[key] = found
         return found
 
     def text(self, text: str) -> str:
@@ -88,7 +92,9 @@ class TextMasker:
             text = tokens.JWT.sub(lambda match: tokens.summary(match[0], self._pseudonym), text)
         text = _vendor_tokens(text)
         if ":" in text or "=" in text or "：" in text:
-            text = _USERINFO.sub(f"{MASKED}@", self._pairs(text))
+            text = self._pairs(text)
+            if "://" in text:
+                text = _USERINFO.sub(f"{MASKED}@", text)
         if "@" in text or "%40" in text:
             text = _EMAIL.sub(r"*@\1", text)
         if "/" in text:
@@ -99,28 +105,35 @@ class TextMasker:
         """`key=value`, `key: value`, `"key":"value"` anywhere in a text, by the rule of the key."""
         out: list[str] = []
         done = 0
-        for match in _KEY.finditer(text):
-            rule = self.rule(match[1])
-            if match.start() < done or rule in _BY_CONTENT:
+        for sign in _SIGN.finditer(text):
+            place = sign.start()
+            found = _KEY_BACKWARDS.match(text[max(0, place - _KEY_ROOM):place][::-1]) if place >= done else None
+            if found is None or found[1][-1].isdecimal():
                 continue
-            value = self._value_at(text, match, rule)
+            key = found[1][::-1]
+            rule = self.rule(key)
+            if rule in _BY_CONTENT:
+                continue
+            value = self._value_at(text, sign.end(), key, rule)
             if value is None or not any(map(str.isalnum, value[1])) or _HIDDEN.fullmatch(value[1]):
                 continue
             start, raw, quoted = value
-            out += (text[done:start], self._paired(match, rule, raw, quoted))
+            loose = not quoted and sign[0] != "="  # 'token: expired' may be a sentence
+            out += (text[done:start], self._paired(key, rule, raw, quoted, loose))
             done = start + len(raw)
         return "".join(out) + text[done:] if out else text
 
-    def _value_at(self, text: str, key: re.Match[str], rule: Rule) -> tuple[int, str, bool] | None:
-        quoted = _QUOTED.match(text, key.end())
+    def _value_at(self, text: str, place: int, key: str, rule: Rule) -> tuple[int, str, bool] | None:
+        gap = _VALUE_AT.match(text, place)
+        start = gap.end() if gap else place
+        quoted = _QUOTED.match(text, start)
         if quoted is not None:
             return quoted.start(2), quoted[2], True
-        whole_line = rule is Rule.DROP and key[1].lower().endswith(("cookie", "cookies"))
-        bare = (_LINE if whole_line else _BARE).match(text, key.end())
+        whole_line = rule is Rule.DROP and key.lower().endswith(("cookie", "cookies"))
+        bare = (_LINE if whole_line else _BARE).match(text, start)
         return None if bare is None else (bare.start(), bare[0], False)
 
-    def _paired(self, key: re.Match[str], rule: Rule, value: str, quoted: bool) -> str:
-        loose = not quoted and "=" not in key[2]  # 'token: expired' may be a sentence
+    def _paired(self, key: str, rule: Rule, value: str, quoted: bool, loose: bool) -> str:
         if rule is Rule.PSEUDONYM:
             return value if loose and not any(map(str.isdigit, value)) else f"~{self._pseudonym(value)}"
         if loose and rule is Rule.AUTH:
@@ -130,7 +143,7 @@ class TextMasker:
         if not quoted and rule is Rule.DROP:
             if _WORDS.fullmatch(value):
                 return value
-            if loose and value.isalpha() and not key[1].lower().endswith(_PASSWORD):
+            if loose and value.isalpha() and not key.lower().endswith(_PASSWORD):
                 return value
         return self.apply(rule, value)
 
@@ -173,8 +186,7 @@ def _code(value: str) -> str:
 def _vendor_tokens(text: str) -> str:
     if "earer" in text or "asic" in text or "EARER" in text or "POP" in text or "poP" in text or "egotiate" in text:
         text = tokens.BEARER.sub(tokens.scheme_only, text)
-    if "_" in text or "KIA" in text or "SIA" in text or "xox" in text:
-        text = tokens.VENDOR.sub(MASKED, text)
+    text = tokens.VENDOR.sub(MASKED, text)
     if "-----BEGIN" in text:
         text = tokens.PRIVATE_KEY.sub(MASKED, text)
     return text

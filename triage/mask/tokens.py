@@ -15,8 +15,8 @@ MASKED: Final = "[masked]"
 JWT: Final = re.compile(r"eyJ[\w-]{4,}\.[\w-]*\.[\w-]*(?:\.[\w-]*){0,2}|eyJ[\w-]{17,}(?:\.[\w-]*)?")
 BEARER: Final = re.compile(r"\b(bearer|dpop|basic|negotiate|hmac)(\s+|%20|\+)([A-Za-z0-9._~+/=-]{6,})", re.IGNORECASE)
 VENDOR: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|sk_(?:live|test)_\w{10,}"
-    r"|xox[abpr]-[\w-]{10,}|whsec_[\w+/=]{10,})"
+    r"(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|sk_(?:live|test)_\w{10,}"
+    r"|xox[abpr]-[\w-]{10,}|whsec_[\w+/=]{10,}"
 )
 PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL

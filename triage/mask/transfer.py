@@ -39,4 +39,4 @@ def from_bytes(data: bytes) -> MaskedRecords:
             at += length
     except (struct.error, pa.ArrowInvalid, OSError) as error:
         raise BadInput("these are not masked records") from error
-    return MaskedRecords(tables[0], tables[1], tables[2], masked)
+    return MaskedRecords.of_tables(tables[0], tables[1], tables[2], masked)

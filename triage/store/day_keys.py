@@ -38,7 +38,7 @@ class DayKeys:
     def known(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Which of these keys are there, shape (keys,)."""
         places, masks = self._probes(keys)
-        suspected = ((self._filter[places] & masks) != 0).all(axis=0)
+        suspected: npt.NDArray[np.bool_] = ((self._filter[places] & masks) != 0).all(axis=0)
         if not suspected.any():
             return suspected
         picked = np.flatnonzero(suspected)

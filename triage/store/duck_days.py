@@ -42,9 +42,8 @@ class DuckFiles:
             "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
         })
         self._root.execute("SET checkpoint_threshold = '64MiB'")
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._cursors: dict[int, duckdb.DuckDBPyConnection] = {}
         self._days: set[str] = set()
         for file in sorted(folder.glob("day-*.duckdb")):
             self._attach(file, _name_of_day(file.stem.removeprefix("day-")), _DAY_TABLES)
@@ -53,11 +52,11 @@ class DuckFiles:
         self._attach(folder / "rollups.duckdb", "rollups", _ROLLUP_TABLES)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """This thread's cursor."""
-        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        """This thread's cursor. A thread that takes over the number of an ended one takes over its cursor."""
+        number = threading.get_ident()
+        cursor = self._cursors.get(number)
         if cursor is None:
-            cursor = self._local.cursor = self._root.cursor()
-            self._cursors.append(cursor)
+            cursor = self._cursors[number] = self._root.cursor()
         return cursor
 
     def days(self) -> list[str]:
@@ -88,7 +87,7 @@ class DuckFiles:
     def close(self) -> None:
         """Write everything back and close the files."""
         with self._lock:
-            for cursor in self._cursors:
+            for cursor in self._cursors.values():
                 cursor.close()
             self._cursors.clear()
         self._root.close()
@@ -100,9 +99,9 @@ class DuckFiles:
         except duckdb.IOException as error:
             raise StoreUnavailable(f"{file.name} cannot be opened: {first_line(error)}") from error
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {name}.format (version INTEGER)")
-        found = cursor.execute(f"SELECT max(version) FROM {name}.format").fetchall()[0][0]  # noqa: S608
+        found = cursor.execute(f"SELECT max(version) FROM {name}.format").fetchall()[0][0]
         if found is None:
-            cursor.execute(f"INSERT INTO {name}.format VALUES ({FORMAT})")  # noqa: S608
+            cursor.execute(f"INSERT INTO {name}.format VALUES ({FORMAT})")
         elif found > FORMAT:
             raise StoreFormatError(
                 f"{file.name} has format {found}; this version reads up to {FORMAT}. Start the newer version again."

@@ -131,13 +131,11 @@ class DuckWriter:
     def _commit(self, batches: list[MaskedRecords]) -> list[Appended]:
         results = [Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0)) for _ in batches]
         by_day: dict[int, dict[Signal, Part]] = {}
-        for signal in SIGNALS:
-            tables = [batch.table(signal) for batch in batches]
-            table = pa.concat_tables(tables)
+        for signal, table in MaskedRecords.joined(batches).items():
             if not len(table):
                 continue
             times = table.column("time_ns").to_numpy()
-            owner = np.repeat(np.arange(len(tables)), [len(part) for part in tables])
+            owner = np.repeat(np.arange(len(batches)), [batch.size(signal) for batch in batches])
             part = Part(table, record_keys(signal, table), times, owner)
             days = times // DAY_NS
             for day in np.unique(days).tolist():
@@ -221,7 +219,7 @@ def _count(signal: Signal, owner: npt.NDArray[np.int64], fresh: Bools, results: 
 
 
 def _rows(batch: MaskedRecords) -> int:
-    return len(batch.spans) + len(batch.logs) + len(batch.calls)
+    return sum(batch.size(signal) for signal in SIGNALS)
 
 
 def _fail(group: list[Waiting], error: Exception) -> None:

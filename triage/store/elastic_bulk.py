@@ -24,7 +24,9 @@ _BUSY: Final = frozenset({429, 503})
 _SMALLEST: Final = 64 * 1024
 _LARGEST: Final = 16 * 1024 * 1024
 _ATTEMPTS: Final = 6
-_FIRST_PAUSE_S: Final = 0.1  # doubles: 3 s in all, less than a sender waits
+_FIRST_PAUSE_S: Final = 0.1  # doubles
+_PATIENCE_S: Final = 15.0  # then the sender is told, who would give up soon; every attempt itself may take _TIMEOUT
+_TIMEOUT: Final = "8s"  # for shards that move or lack a copy
 _FILTER: Final = "errors,items.*.status"
 
 
@@ -46,9 +48,13 @@ class BulkSize:
 class BulkWriter:
     """Writes bulk items. One writer can be used by several threads; they share its idea of a good size."""
 
-    def __init__(self, client: Elasticsearch, *, pause: Callable[[float], None] = time.sleep) -> None:
-        self._client = client.options(max_retries=1)
+    def __init__(
+        self, client: Elasticsearch, *, pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
         self._pause = pause
+        self._clock = clock
         self._size = BulkSize()
 
     def write(self, items: pa.Array, *, copies: int = 1) -> list[int]:
@@ -59,6 +65,7 @@ class BulkWriter:
         """
         statuses = np.zeros(len(items), np.int64)
         waiting = np.arange(len(items))
+        patience = self._clock() + _PATIENCE_S
         for attempt in range(_ATTEMPTS):
             part = items if len(waiting) == len(items) else items.take(pa.array(waiting))
             statuses[waiting] = self._pass(part, copies)
@@ -66,9 +73,10 @@ class BulkWriter:
             if not len(waiting):
                 result: list[int] = statuses.tolist()
                 return result
-            if attempt < _ATTEMPTS - 1:
-                self._size.refused()
-                self._pause(_FIRST_PAUSE_S * 2**attempt)
+            if attempt == _ATTEMPTS - 1 or self._clock() >= patience:
+                break
+            self._size.refused()
+            self._pause(_FIRST_PAUSE_S * 2**attempt)
         raise StoreUnavailable(f"Elasticsearch is too busy: {len(waiting)} of {len(items)} documents were not taken")
 
     def _pass(self, items: pa.Array, copies: int) -> list[int]:
@@ -97,7 +105,7 @@ class BulkWriter:
     def _send(self, items: pa.Array, start: int, end: int, copies: int) -> list[int]:
         lines: Any = [_body(items, start, end)]  # the serialiser passes bytes on as they are, which its types do not say
         answer = self._client.bulk(
-            operations=lines, filter_path=_FILTER, timeout="10s", wait_for_active_shards=copies,
+            operations=lines, filter_path=_FILTER, timeout=_TIMEOUT, wait_for_active_shards=copies,
         )
         if not answer["errors"]:
             return [CREATED] * (end - start)

@@ -63,11 +63,12 @@ class ClusterWatch:
         return ClusterView(now, 2 if nodes > 1 and self._replicas else 1, frozenset(pinned))
 
     def _make_early(self, now: int) -> None:
-        """Spare the first writer after midnight the wait for three new indices."""
-        day = day_of(now + HOUR_NS)
-        if day in (day_of(now), self._made):
+        """Spare the first writer after midnight the wait for new indices; a signal that has none today needs none."""
+        today, day = day_of(now), day_of(now + HOUR_NS)
+        if day in (today, self._made):
             return
         with translated():
             for signal in SIGNALS:
-                self._client.options(ignore_status=_EXISTS).indices.create(index=self._names.of_day(signal, day))
+                if self._client.indices.exists(index=self._names.of_day(signal, today)):
+                    self._client.options(ignore_status=_EXISTS).indices.create(index=self._names.of_day(signal, day))
         self._made = day

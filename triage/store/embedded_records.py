@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -50,8 +52,8 @@ class EmbeddedRecordStore:
     def settle(self, receipt_ids: Collection[str]) -> None:
         """See the port."""
         for database in self._files.databases()[:-1] if receipt_ids else []:
-            sql = f"DELETE FROM {database}.receipts WHERE receipt_id IN (SELECT unnest(?))"
-            self._writer.change(lambda cursor, sql=sql: cursor.execute(sql, [list(receipt_ids)]))
+            self._writer.change(partial(_execute, f"DELETE FROM {database}.receipts WHERE receipt_id IN (SELECT unnest(?))",
+                                        [list(receipt_ids)]))
 
     def scan(
         self, signal: Signal, window: Window, columns: Sequence[str], where: Sequence[Condition] = (),
@@ -153,6 +155,10 @@ class EmbeddedRecordStore:
     def _refuse_closed(self) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed")
+
+
+def _execute(sql: str, parameters: list[Any], cursor: duckdb.DuckDBPyConnection) -> None:
+    cursor.execute(sql, parameters)
 
 
 def _move(cursor: duckdb.DuckDBPyConnection, signal: Signal, rows: pa.Table) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from collectors.gateways.read import read_lines
 
+from collectors.gateways.read import read_lines
 from triage.domain.records import Records
 
 Rows = Callable[..., list[dict[str, Any]]]

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from collectors.gateways.read import read_lines
-
 from triage.domain.records import Records
 
 

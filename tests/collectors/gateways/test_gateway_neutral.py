@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from collectors.gateways import neutral
 
+from collectors.gateways import neutral
 from triage.errors import BadInput
 
 

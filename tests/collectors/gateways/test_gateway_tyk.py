@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from collectors.gateways import tyk
 
+from collectors.gateways import tyk
 from triage.errors import BadInput
 
 

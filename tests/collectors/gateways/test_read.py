@@ -4,13 +4,13 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from collectors.gateways import GATEWAYS
 from collectors.gateways.append import Identities
 from collectors.gateways.read import LONGEST_LINE, read_lines
 from collectors.routes import RouteCatalogue
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from triage.domain.columns import COLUMNS
 from triage.domain.records import Records
 from triage.errors import BadInput
@@ -127,7 +127,7 @@ PIECES = st.lists(st.sampled_from([
 
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.kind)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(entry=st.dictionaries(KEYS, JSON, max_size=8) | PIECES)
 def test_parsers_answer_or_refuse(gateway: Any, entry: Any) -> None:
     if isinstance(entry, str):
@@ -141,7 +141,7 @@ def test_parsers_answer_or_refuse(gateway: Any, entry: Any) -> None:
         assert 0 < call.time_ns < 2**63
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(body=st.binary(max_size=200) | JSON.map(lambda value: repr(value).encode("utf-8", "replace")))
 def test_any_body_is_answered_and_columns_stay_even(body: bytes) -> None:
     for kind in ("json", "kong", "nginx"):

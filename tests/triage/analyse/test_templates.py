@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -49,12 +50,42 @@ def test_values_of_pairs_and_quoted_words_are_one_template_at_once() -> None:
     assert one_template([f"upstream '{name}' is slow" for name in USERS[:3]])
 
 
+def test_all_marked_values_may_differ_at_once() -> None:
+    assert one_template(["login user=ann shop=north via=app done", "login user=bob shop=south via=web done"])
+
+
+def test_a_list_of_any_length_is_one_value() -> None:
+    lists = ["ann, bob", "bob, cy, dee", "eve", "cy, ann", "dee, eve, flo, gus", "flo", "gus", "hal", "ann"]
+    assert one_template([f"rows of {people} were loaded" for people in lists])
+
+
+def test_two_words_that_are_new_each_time_are_one_template() -> None:
+    branches = ["north", "south", "east", "west", "city", "port", "mill", "hill"]
+    pairs = [(USERS[n % 8], branches[(n * 3 + n // 8) % 8]) for n in range(12)]
+    assert one_template([f"access of {user} was moved to {branch}" for user, branch in pairs])
+
+
+def test_states_that_change_together_stay_apart() -> None:
+    steps = [("new", "open"), ("open", "paid"), ("paid", "sent"), ("sent", "done"), ("open", "void"), ("paid", "void")]
+    assert len(partition(TemplateMiner(), [f"order went from {a} to {b} again" for a, b in steps])) == len(steps)
+
+
+def test_names_of_classes_may_differ_at_once() -> None:
+    names = [f"com.bank.{name}" for name in ("Alpha", "Beta", "Gamma", "Delta", "Omega", "Sigma")]
+    assert one_template([f"binding class {a} to class {b}" for a, b in pairwise(names)])
+
+
+def test_what_stands_beside_a_colon_to_the_end_is_a_value() -> None:
+    ends = ["vendor=Some Company", "home=/opt/x", "user.name=ann", "mode", "tmp dir", "os"]
+    assert one_template([f"server environment:{end}" for end in ends])
+
+
 @pytest.mark.parametrize("key", ["error", "code", "reason"])
 def test_values_that_name_the_fault_stay_apart(key: str) -> None:
     assert not one_template([f"token call failed {key}=denied", f"token call failed {key}=expired"])
 
 
-def test_exceptions_and_methods_are_never_values() -> None:
+def test_exceptions_and_methods_are_hardly_ever_values() -> None:
     kinds = ["IOException", "TimeoutError", "ConnectFailure", "SslException", "ParseError", "NoRouteException"]
     assert len(partition(TemplateMiner(), [f"sending mail died with {kind} again" for kind in kinds])) == len(kinds)
     methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
@@ -66,6 +97,13 @@ def test_words_that_are_values_elsewhere_need_less_evidence_here() -> None:
     closed = ["session of anna was closed", "session of bert was closed"]
     assert len(partition(TemplateMiner(), closed)) == 2
     assert len(partition(TemplateMiner(), [*closed, *logins])) == 2
+
+
+def test_a_message_of_known_values_joins_the_template_that_covers_it() -> None:
+    logins = [f"login of user {user} failed" for user in USERS]
+    towns = [f"branch in {town} is closed" for town in ("bonn", "kiel", "ulm", "jena", "hof")]
+    moves = [f"moved {user} over to {town}" for user in USERS[:6] for town in ("bonn", "kiel", "ulm", "jena")]
+    assert len(partition(TemplateMiner(), [*moves, "moved hugo over to hof", *logins, *towns])) == 3
 
 
 def test_a_crowd_in_which_several_words_vary_is_one_template() -> None:

@@ -1,0 +1,119 @@
+"""A `triage serve` of its own for a benchmark or a system test: free ports, a data folder, an end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import urllib3
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Running:
+    """One process. `environment` adds to the settings."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    command: str = "serve"
+    process: subprocess.Popen[bytes] | None = None
+    otlp: int = 0
+    grpc: int = 0
+    web: int = 0
+    seconds_to_ready: float = 0.0
+
+    def start(self, within_s: float = 60) -> Running:
+        """Start and wait until it is ready. The ports of a former start are kept."""
+        self.otlp, self.grpc, self.web = (port or free_port() for port in (self.otlp, self.grpc, self.web))
+        began = time.perf_counter()
+        settings = {k: v for k, v in os.environ.items() if not k.startswith("TRIAGE_")} | {
+            "TRIAGE_STORE": f"embedded:{self.folder}", "TRIAGE_WEB": f"127.0.0.1:{self.web}",
+            "TRIAGE_OTLP_HTTP": f"127.0.0.1:{self.otlp}", "TRIAGE_OTLP_GRPC": f"127.0.0.1:{self.grpc}",
+        } | self.environment
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "triage", self.command], env=settings, stdout=log, stderr=log)
+        while time.perf_counter() - began < within_s:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the service ended with {self.process.returncode}: {self.log()[-2000:]}")
+            try:
+                if urllib3.request("GET", f"http://127.0.0.1:{self.web}/readyz", retries=False, timeout=2).status == 200:
+                    self.seconds_to_ready = time.perf_counter() - began
+                    return self
+            except urllib3.exceptions.HTTPError:
+                time.sleep(0.02)
+        raise AssertionError(f"not ready after {within_s} s: {self.log()[-2000:]}")
+
+    def log(self) -> str:
+        """What it printed."""
+        return (self.folder.parent / f"{self.folder.name}.log").read_text("utf-8", "replace")
+
+    def token(self) -> str:
+        """The local token of run.json."""
+        return str(orjson.loads((self.folder / "run.json").read_bytes())["token"])
+
+    def get(self, path: str, token: str | None = None) -> Any:
+        """A JSON answer of the console's API."""
+        answer = urllib3.request("GET", f"http://127.0.0.1:{self.web}{path}", retries=False, timeout=30,
+                                 headers={"authorization": f"Bearer {token or self.token()}"})
+        assert answer.status == 200, (answer.status, answer.data[:500])
+        return orjson.loads(answer.data)
+
+    def post(self, path: str, body: Any, token: str | None = None) -> Any:
+        """POST JSON to the console's API."""
+        answer = urllib3.request("POST", f"http://127.0.0.1:{self.web}{path}", body=orjson.dumps(body), retries=False, timeout=30,
+                                 headers={"authorization": f"Bearer {token or self.token()}", "content-type": "application/json"})
+        assert answer.status < 300, (answer.status, answer.data[:500])
+        return orjson.loads(answer.data)
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=60)
+
+    def rss_mib(self) -> float:
+        """Resident memory of the process and its children, MiB."""
+        assert self.process is not None
+        pids = [self.process.pid, *_children(self.process.pid)]
+        return sum(_rss(pid) for pid in pids) / 1024
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        found = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(p) for p in (thread / "children").read_text("ascii").split()]
+    except FileNotFoundError:
+        return []
+    return [p for child in set(found) for p in (child, *_children(child))]
+
+
+def _rss(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    except FileNotFoundError:
+        pass
+    return 0
