@@ -54,9 +54,9 @@ def _export(intake: Intake, authorise: Authorise, signal: str) -> Handler:
             context.abort(grpc.StatusCode.UNAUTHENTICATED, reason)
         try:
             if signal == "traces":
-                return export_body(traces_response(intake.traces(body, "protobuf")), "protobuf")
+                return export_body(traces_response(intake.take(intake.decode("traces", "protobuf", body), "otlp")), "protobuf")
             if signal == "logs":
-                return export_body(logs_response(intake.logs(body, "protobuf")), "protobuf")
+                return export_body(logs_response(intake.take(intake.decode("logs", "protobuf", body), "otlp")), "protobuf")
             return export_body(metrics_response(count_points(body, "protobuf")), "protobuf")
         except BadInput as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)

@@ -17,11 +17,11 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from collectors.gateways import KINDS
-from collectors.intake import Encoding, Intake
+from collectors.intake import Encoding, Intake, Outcome, Pending
 from collectors.limits import Limits, decompress, too_large
 from collectors.otlp_answers import CONTENT_TYPE, export_body, logs_response, metrics_response, status_body, traces_response
-from triage.ports.records import Appended
 from triage.errors import BadInput, StoreError, StoreUnavailable, TooLarge
+from triage.ports.records import Appended
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -55,7 +55,7 @@ class Answer:
 class FrontDoor:
     """ASGI application. `authorise` is asked before a body is read."""
 
-    def __init__(self, intake: Intake, limits: Limits, authorise: Authorise, local: Local, workers: int = 32) -> None:
+    def __init__(self, intake: Intake, limits: Limits, authorise: Authorise, local: Local, workers: int = 4) -> None:
         self._intake, self._limits, self._authorise, self._local = intake, limits, authorise, local
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="intake")
         self._waiting_requests = 0
@@ -100,9 +100,7 @@ class FrontDoor:
         self._waiting_requests += 1
         self._waiting_bytes += len(body)
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._work, signal, kind, headers.get("content-encoding", ""), body, encoding
-            )
+            return await self._work(signal, kind, headers.get("content-encoding", ""), body, encoding)
         finally:
             self._waiting_requests -= 1
             self._waiting_bytes -= len(body)
@@ -144,10 +142,15 @@ class FrontDoor:
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    def _work(self, signal: str, kind: str, content_encoding: str, body: bytes, encoding: Encoding) -> Answer:
+    async def _work(self, signal: str, kind: str, content_encoding: str, body: bytes, encoding: Encoding) -> Answer:
+        loop = asyncio.get_running_loop()
         try:
-            plain = decompress(body, content_encoding, self._limits.body_bytes)
-            return self._keep(signal, kind, plain, encoding)
+            begun = await loop.run_in_executor(self._pool, self._begin, signal, kind, content_encoding, body, encoding)
+            if isinstance(begun, Answer):
+                return begun
+            if not begun.appended.done():
+                await asyncio.wrap_future(begun.appended)
+            return self._kept(signal, self._intake.finish(begun), encoding)
         except TooLarge as error:
             return self._error(413, error.reason, encoding)
         except BadInput as error:
@@ -157,17 +160,22 @@ class FrontDoor:
         except StoreError as error:
             return self._error(500, str(error), encoding)
 
-    def _keep(self, signal: str, kind: str, body: bytes, encoding: Encoding) -> Answer:
-        if signal == "traces":
-            return Answer(200, export_body(traces_response(self._intake.traces(body, encoding)), encoding), CONTENT_TYPE[encoding])
-        if signal == "logs":
-            return Answer(200, export_body(logs_response(self._intake.logs(body, encoding)), encoding), CONTENT_TYPE[encoding])
+    def _begin(self, signal: str, kind: str, content_encoding: str, body: bytes, encoding: Encoding) -> Pending | Answer:
+        """On a thread of the pool: decompress, decode, mask, hand over. What needs no store is answered at once."""
+        plain = decompress(body, content_encoding, self._limits.body_bytes)
         if signal == "metrics":
-            return Answer(200, export_body(metrics_response(count_points(body, encoding)), encoding), CONTENT_TYPE[encoding])
+            return Answer(200, export_body(metrics_response(count_points(plain, encoding)), encoding), CONTENT_TYPE[encoding])
         if signal == "local":
-            appended = self._local.append(body)
+            appended = self._local.append(plain)
             return Answer(200, orjson.dumps({"kept": appended.kept, "duplicate": appended.duplicate}))
-        outcome = self._intake.gateway(kind, body)
+        records = self._intake.decode(signal, encoding, plain, gateway=kind)
+        return self._intake.begin(records, kind or "otlp")
+
+    def _kept(self, signal: str, outcome: Outcome, encoding: Encoding) -> Answer:
+        if signal == "traces":
+            return Answer(200, export_body(traces_response(outcome), encoding), CONTENT_TYPE[encoding])
+        if signal == "logs":
+            return Answer(200, export_body(logs_response(outcome), encoding), CONTENT_TYPE[encoding])
         return Answer(200, orjson.dumps({
             "accepted": outcome.accepted(), "duplicate": sum(outcome.duplicate.values()),
             "rejected": [{"line": line, "reason": reason} for line, reason in outcome.rejected],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -23,7 +24,7 @@ from triage.domain.windows import DAY_NS, HOUR_NS
 from triage.ports.records import Appended
 
 Encoding = Literal["protobuf", "json"]
-Keep = Callable[[Records], tuple[Appended, int]]
+Keep = Callable[[Records], tuple[Future[Appended], int]]
 TOO_OLD: Final = "older than the retention"
 TOO_NEW: Final = "more than an hour in the future"
 
@@ -75,6 +76,19 @@ class Outcome:
         return sum(self.kept.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request on its way to the store, with what there is to count of it."""
+
+    appended: Future[Appended]
+    rejected: list[tuple[int, str]]
+    source: str
+    at_ns: int
+    newest_ns: int
+    masked: int
+    cut: int
+
+
 @dataclass(slots=True)
 class Intake:
     """Wired once; every method may be called from many threads."""
@@ -87,18 +101,6 @@ class Intake:
     counters: Counters = field(default_factory=Counters)
     refused: RefusedIds = field(default_factory=RefusedIds)
 
-    def traces(self, body: bytes, encoding: Encoding) -> Outcome:
-        """An ExportTraceServiceRequest."""
-        return self.take(self.decode("traces", encoding, body), "otlp")
-
-    def logs(self, body: bytes, encoding: Encoding) -> Outcome:
-        """An ExportLogsServiceRequest."""
-        return self.take(self.decode("logs", encoding, body), "otlp")
-
-    def gateway(self, kind: str, body: bytes) -> Outcome:
-        """Access-log entries of a gateway."""
-        return self.take(self.decode("gateway", "json", body, gateway=kind), kind)
-
     def decode(
         self, kind: str, encoding: Encoding, body: bytes, *, gateway: str = "", log_sink: LogSink | None = None,
         identities: Identities | None = None, first_line: int = 1,
@@ -107,37 +109,44 @@ class Intake:
         Raises BadInput when nothing of it can be read."""
         records = Records()
         if kind == "traces":
-            (decode_traces if encoding == "protobuf" else decode_traces_json)(body, records, SpanSink(self.naming, self.routes))
+            sink = SpanSink(self.naming, self.routes)
+            (decode_traces if encoding == "protobuf" else decode_traces_json)(body, records, sink)
+            sink.close(records)
         elif kind == "logs":
             (decode_logs if encoding == "protobuf" else decode_logs_json)(body, records, log_sink or LogSink())
         else:
             read_lines(gateway, body, records, routes=self.routes, identities=identities, first_line=first_line)
         return records
 
-    def take(self, records: Records, source: str) -> Outcome:
-        """Keep decoded records. Raises StoreUnavailable; then nothing was acknowledged."""
+    def begin(self, records: Records, source: str) -> Pending:
+        """Hand decoded records to the store, without waiting."""
         now = self.clock()
         refuse_times(records, now - self.retention_days * DAY_NS, now + HOUR_NS, self.refused)
         if any(records.size(signal) for signal in SIGNALS):
             appended, masked = self.keep(records)
         else:
-            appended, masked = Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0)), 0
-        self._count(records, appended, masked, source, now)
-        return Outcome(appended.kept, appended.duplicate, [(r.line, r.reason) for r in records.rejected])
+            appended, masked = Future(), 0
+            appended.set_result(Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0)))
+        newest = max((max(getattr(records, signal)["time_ns"], default=0) for signal in SIGNALS), default=0)
+        return Pending(appended, [(r.line, r.reason) for r in records.rejected], source, now, newest, masked, records.cut)
 
-    def _count(self, records: Records, appended: Appended, masked: int, source: str, now: int) -> None:
+    def finish(self, pending: Pending) -> Outcome:
+        """Count what was kept. Raises StoreUnavailable when it could not be kept; then nothing was acknowledged."""
+        appended = pending.appended.result()
         counters = self.counters
         with counters.lock:
             counters.kept.update(appended.kept)
             counters.duplicate.update(appended.duplicate)
-            counters.rejected.update(rejection.reason for rejection in records.rejected)
-            counters.masked += masked
-            counters.cut += records.cut
-            counters.sources[source] = now
-            for signal in SIGNALS:
-                times = getattr(records, signal)["time_ns"]
-                if times:
-                    counters.newest_ns = max(counters.newest_ns, max(times))
+            counters.rejected.update(reason for _, reason in pending.rejected)
+            counters.masked += pending.masked
+            counters.cut += pending.cut
+            counters.sources[pending.source] = pending.at_ns
+            counters.newest_ns = max(counters.newest_ns, pending.newest_ns)
+        return Outcome(appended.kept, appended.duplicate, pending.rejected)
+
+    def take(self, records: Records, source: str) -> Outcome:
+        """`begin`, wait, `finish`."""
+        return self.finish(self.begin(records, source))
 
 
 def refuse_times(records: Records, low_ns: int, high_ns: int, refused: RefusedIds) -> None:

@@ -7,7 +7,7 @@ record holds: a record that cannot be kept is rejected with a reason, the others
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from google.protobuf.message import DecodeError
@@ -18,8 +18,6 @@ from collectors.otlp_records import LogSink, Resource, SpanSink
 from collectors.otlp_values import any_value, attributes_of, json_attributes, json_int, json_value
 from triage.domain.records import Records
 from triage.errors import BadInput
-
-_NO_ID: Final = {"0" * 16, "0" * 32}
 
 
 def decode_traces(body: bytes, records: Records, sink: SpanSink) -> None:
@@ -32,14 +30,12 @@ def decode_traces(body: bytes, records: Records, sink: SpanSink) -> None:
         resource = Resource.of(attributes_of(resource_spans.resource.attributes, records))
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
-                events = span.events
+                pairs, events, status = span.attributes, span.events, span.status
                 sink.add(
-                    records, resource,
-                    trace_id=span.trace_id.hex(), span_id=span.span_id.hex(), parent_id=span.parent_span_id.hex(),
-                    name=span.name, kind=span.kind, start=span.start_time_unix_nano, end=span.end_time_unix_nano,
-                    status=span.status.code, status_message=span.status.message,
-                    attributes=attributes_of(span.attributes, records),
-                    events=[(e.time_unix_nano, e.name, attributes_of(e.attributes, records)) for e in events] if events else (),
+                    records, resource, span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(), span.name, span.kind,
+                    span.start_time_unix_nano, span.end_time_unix_nano, status.code, status.message,
+                    attributes_of(pairs, records) if pairs else {},
+                    [(e.time_unix_nano, e.name, attributes_of(e.attributes, records)) for e in events] if events else (),
                 )
 
 
@@ -77,13 +73,11 @@ def decode_traces_json(body: bytes, records: Records, sink: SpanSink) -> None:
 def _json_span(span: dict[str, Any], resource: Resource, records: Records, sink: SpanSink) -> None:
     status = _object(span.get("status"))
     sink.add(
-        records, resource,
-        trace_id=_hex_id(span.get("traceId")), span_id=_hex_id(span.get("spanId")),
-        parent_id=_hex_id(span.get("parentSpanId")), name=_text(span.get("name")), kind=json_int(span.get("kind", 0)),
-        start=json_int(span.get("startTimeUnixNano", 0)), end=json_int(span.get("endTimeUnixNano", 0)),
-        status=json_int(status.get("code", 0)), status_message=_text(status.get("message")),
-        attributes=json_attributes(span.get("attributes"), records),
-        events=[
+        records, resource, _hex_id(span.get("traceId")), _hex_id(span.get("spanId")), _hex_id(span.get("parentSpanId")),
+        _text(span.get("name")), json_int(span.get("kind", 0)), json_int(span.get("startTimeUnixNano", 0)),
+        json_int(span.get("endTimeUnixNano", 0)), json_int(status.get("code", 0)), _text(status.get("message")),
+        json_attributes(span.get("attributes"), records),
+        [
             (json_int(event.get("timeUnixNano", 0)), _text(event.get("name")), json_attributes(event.get("attributes"), records))
             for event in _items(span, "events")
         ],

@@ -18,9 +18,12 @@ from triage.domain.records import Records
 
 SERVER: Final = 2
 _MAX_NS: Final = 2**63 - 1
-_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_NO_SPAN: Final = "0" * 16
+_ZEROS: Final = {16: "0" * 16, 32: "0" * 32}
+_NO_EXCEPTION: Final = ("", "", "")
 _RESOURCE_COLUMNS: Final = ("service.name", "service.instance.id", "service.version", "deployment.environment.name")
 Event = tuple[int, str, dict[str, Any]]
+_from_hex = bytes.fromhex
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,13 @@ class Resource:
 
 
 def valid_id(text: str, length: int) -> bool:
-    """Whether this is an ID of the length, in lower-case hex, and not all zero."""
-    if len(text) != length or not text.isalnum() or text == "0" * length:
+    """Whether this is an ID of the length (16 or 32), in lower-case hex, and not all zero."""
+    if len(text) != length or text == _ZEROS[length]:
         return False
     try:
-        int(text, 16)
+        return len(_from_hex(text)) * 2 == length
     except ValueError:
         return False
-    return True
 
 
 @dataclass(slots=True)
@@ -61,33 +63,46 @@ class SpanSink:
 
     naming: Naming
     routes: RouteCatalogue
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def close(self, records: Records) -> None:
+        """Write the gathered rows to the columns; a row at a time would cost a list operation a value."""
+        for columns, rows in ((records.spans, self.rows), (records.calls, self.calls)):
+            for column, values in zip(columns.values(), zip(*rows, strict=True), strict=False):
+                column.extend(values)
+        self.rows, self.calls = [], []
 
     def add(
-        self, records: Records, resource: Resource, *, trace_id: str, span_id: str, parent_id: str, name: str, kind: int,
+        self, records: Records, resource: Resource, trace_id: str, span_id: str, parent_id: str, name: str, kind: int,
         start: int, end: int, status: int, status_message: str, attributes: dict[str, Any], events: Sequence[Event],
     ) -> None:
         """One span. Invalid IDs and times beyond 64 bits are rejected with the reason."""
         if not valid_id(trace_id, 32) or not valid_id(span_id, 16):
             records.reject("spans", "invalid trace ID or span ID: 16 and 8 bytes, not all zero, are needed")
             return
-        if not 0 <= start <= _MAX_NS or not 0 <= end <= _MAX_NS:
+        if not (0 <= start <= _MAX_NS and 0 <= end <= _MAX_NS):
             records.reject("spans", "the time does not fit nanoseconds since 1970 in 63 bits")
             return
-        if not start:
-            start = end
-        duration = max(end - start, 0)
-        http_status = _status(attributes.get("http.response.status_code"))
-        exception = next((e for _, event, e in events if event == "exception"), None)
-        row = (
-            trace_id, span_id, parent_id if parent_id != _NO_SPAN else "", name, kind if 0 <= kind <= 5 else 0, start, duration,
-            status if 0 <= status <= 2 else 0, status_message, resource.service, resource.instance, resource.version,
-            resource.environment, http_status, _plain(attributes.get("error.type")),
-            *_exception(exception or attributes), attributes, resource.rest,
-            [{"time_ns": at, "name": event, "attributes": values} for at, event, values in events] if events else None,
-        )
-        for column, value in zip(records.spans.values(), row, strict=True):
-            column.append(value)
-        if kind == SERVER and (not parent_id or parent_id == _NO_SPAN or resource.service in self.naming.gateway_services):
+        start = start or end
+        duration = end - start if end > start else 0
+        if parent_id == _NO_SPAN:
+            parent_id = ""
+        http_status, error_type, exception = 0, "", _NO_EXCEPTION
+        if attributes:
+            http_status = _status(attributes.get("http.response.status_code", 0))
+            error_type = _plain(attributes.get("error.type"))
+            exception = _exception(attributes)
+        written: list[dict[str, Any]] | None = None
+        if events:
+            written = [{"time_ns": at, "name": event, "attributes": values} for at, event, values in events]
+            exception = next((_exception(values) for _, event, values in events if event == "exception"), exception)
+        self.rows.append((
+            trace_id, span_id, parent_id, name, kind if 0 <= kind <= 5 else 0, start, duration, status if 0 <= status <= 2 else 0,
+            status_message, resource.service, resource.instance, resource.version, resource.environment, http_status, error_type,
+            *exception, attributes, resource.rest, written,
+        ))
+        if kind == SERVER and (not parent_id or resource.service in self.naming.gateway_services):
             self._add_call(records, resource, trace_id, span_id, name, start, duration, status == 2, http_status, attributes)
 
     def _add_call(
@@ -123,8 +138,7 @@ class SpanSink:
             "source": "otlp", "instance": resource.instance, "version": resource.version,
             "environment": resource.environment, "sampled": True,
         }
-        for column in CALL_COLUMNS:
-            records.calls[column].append(call[column])
+        self.calls.append(tuple(call[column] for column in CALL_COLUMNS))
 
     def _codes(self, attributes: dict[str, Any]) -> tuple[tuple[str, ...], str]:
         codes: set[str] = set()
@@ -189,8 +203,8 @@ _SEVERITIES: Final = {
 
 
 def _exception(attributes: dict[str, Any]) -> tuple[str, str, str]:
-    if not attributes:
-        return "", "", ""
+    if "exception.type" not in attributes and "exception.message" not in attributes:
+        return _NO_EXCEPTION
     return (
         _plain(attributes.get("exception.type")), _plain(attributes.get("exception.message")),
         _plain(attributes.get("exception.stacktrace")),

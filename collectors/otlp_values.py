@@ -19,19 +19,21 @@ MAX_TEXT: Final = 32_768
 def attributes_of(pairs: Any, records: Records) -> dict[str, Any]:
     """Protobuf KeyValue list -> dict, old names made new. Of a name that comes twice the first counts."""
     attributes: dict[str, Any] = {}
+    renamed = OLD_NAMES.get
     for pair in pairs:
-        value = pair.value
-        which = value.WhichOneof("value")
-        if which == "string_value":
-            plain: Any = value.string_value
-            if len(plain) > MAX_TEXT:
-                plain = cut_text(plain, records)
-        elif which in ("int_value", "bool_value", "double_value"):
-            plain = getattr(value, which)
-        else:
-            plain = any_value(value, records)
-        key = pair.key
-        attributes.setdefault(OLD_NAMES.get(key, key), plain)
+        value, key = pair.value, pair.key
+        plain: Any = value.string_value
+        if not plain:  # another kind, or an empty text
+            which = value.WhichOneof("value")
+            if which == "int_value":
+                plain = value.int_value
+            elif which != "string_value":
+                plain = any_value(value, records)
+        elif len(plain) > MAX_TEXT:
+            plain = cut_text(plain, records)
+        key = renamed(key, key)
+        if key not in attributes:
+            attributes[key] = plain
     if len(attributes) > MAX_ATTRIBUTES:
         attributes = _fewer(attributes, records)
     return attributes

@@ -9,8 +9,8 @@ from flask import Blueprint, request
 
 from dashboards import gate
 from dashboards.attempt import attempt
-from dashboards.health_pages import health_row, list_page, live_by, one_page
-from dashboards.incident_rows import select_incidents
+from dashboards.health_pages import health_row, list_page, one_page
+from dashboards.incident_rows import touched
 from dashboards.pages import HealthRow
 from dashboards.parts import Parts
 from dashboards.render import render
@@ -23,8 +23,7 @@ _LIVE: Final = 200
 
 def api_rows(parts: Parts) -> list[HealthRow]:
     """Every API that was called in the last 24 h. Raises StoreUnavailable."""
-    live = live_by(select_incidents(parts, [("live:yes",)], limit=_LIVE).items,
-                   lambda i: [f"{api.method} {api.route}" for api in i.apis])
+    live = touched(parts, "api", [("live:yes",)], _LIVE)
     return [health_row(api, api, "", f"/apis/{api_id(api)}", figures, live.get(api, ()))
             for api, figures in health_cache().day().apis.items()]
 

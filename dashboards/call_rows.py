@@ -13,7 +13,7 @@ from dashboards.parts import Parts
 from triage.calls.join import derive_calls
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.incident import SEVERITIES, Incident
-from triage.domain.windows import MINUTE_NS, rfc3339
+from triage.domain.windows import MINUTE_NS, NS, rfc3339
 from triage.incidents import documents
 
 Row = dict[str, Any]
@@ -34,14 +34,18 @@ def api_of(row: Row) -> str:
 
 
 class IncidentLinks:
-    """Finds the incident that a call belongs to. Looks up each API once; lives as long as one request."""
+    """Finds the incidents that some calls belong to. Looks up each API and partner once; lives as long as one request."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, rows: Sequence[Row]) -> None:
         self._parts = parts
+        times = [row["time_ns"] for row in rows if _may_belong(row)]
+        self._window = (min(times, default=0), max(times, default=0))
         self._by_tag: dict[str, list[Incident]] = {}
 
     def incident_of(self, row: Row) -> Incident | None:
         """The most severe incident that explains a call, or None."""
+        if not _may_belong(row):
+            return None
         fits = [incident for incident in self._candidates(row) if _explains(incident, row)]
         fits.sort(key=lambda i: (row["trace_id"] not in i.trace_ids, SEVERITIES.index(i.severity), -i.opened_ns))
         return self._final(fits[0]) if fits else None
@@ -51,9 +55,16 @@ class IncidentLinks:
         for tag in (f"api:{api_of(row)}", f"partner:{row['partner']}"):
             if tag not in self._by_tag:
                 page = self._parts.state.select("incident", [(tag,)], limit=_CANDIDATES)
-                self._by_tag[tag] = [documents.read(doc) for doc in page.items if gate.visible(doc.tags)]
+                self._by_tag[tag] = [documents.read(doc) for doc in page.items
+                                     if gate.visible(doc.tags) and self._in_time(doc.body)]
             seen.update((incident.id, incident) for incident in self._by_tag[tag])
         return seen.values()
+
+    def _in_time(self, body: Row) -> bool:
+        """Whether an incident's time touches that of the calls; asked before its document is read in full."""
+        first, last = self._window
+        return body["first_seen_ns"] - _EDGE_NS <= last and (
+            body["state"] != "resolved" or body["last_seen_ns"] + _EDGE_NS >= first)
 
     def _final(self, incident: Incident) -> Incident:
         """A merged incident leads to the one that it was merged into."""
@@ -61,6 +72,11 @@ class IncidentLinks:
             return incident
         doc = self._parts.state.get("incident", incident.merged_into)
         return documents.read(doc) if doc and gate.visible(doc.tags) else incident
+
+
+def _may_belong(row: Row) -> bool:
+    """A call that failed, or was so slow that it may show an incident of latency."""
+    return row["outcome"] != "ok" or row["duration_ns"] >= NS
 
 
 def _explains(incident: Incident, row: Row) -> bool:
@@ -80,7 +96,7 @@ def _explains(incident: Incident, row: Row) -> bool:
 
 def call_rows(parts: Parts, rows: Sequence[Row]) -> tuple[CallRow, ...]:
     """Calls as rows of a page."""
-    links = IncidentLinks(parts)
+    links = IncidentLinks(parts, rows)
     names = {partner: parts.partner_name(partner) for partner in {row["partner"] for row in rows}}
     return tuple(_call_row(row, names[row["partner"]], links.incident_of(row)) for row in rows)
 

@@ -12,7 +12,6 @@ from dashboards.parts import Parts
 from dashboards.rollup_model import Figures, minutes_of, outcomes_of
 from dashboards.svg import curve, spark
 from dashboards.words import OUTCOME_WORDS, count, duration, share
-from triage.domain.incident import Incident
 
 SHOWN: Final = 200
 _SORTS: Final[dict[str, tuple[str, Callable[[HealthRow], Any]]]] = {
@@ -70,15 +69,6 @@ def one_page(
         parts_title=parts_title, parts=tuple(rows[:50]), incidents=tuple(incident_row(i, now) for i in incidents),
         calls_href=f"/calls?{urlencode({noun: row.id})}", now_ns=now,
     )
-
-
-def live_by(incidents: Iterable[Incident], keys: Callable[[Incident], Iterable[str]]) -> dict[str, list[str]]:
-    """Live incidents by the partner or API that they touch."""
-    found: dict[str, list[str]] = {}
-    for incident in incidents:
-        for key in keys(incident):
-            found.setdefault(key, []).append(incident.id)
-    return found
 
 
 def health_json(row: HealthRow) -> dict[str, Any]:

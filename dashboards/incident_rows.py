@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,13 +97,13 @@ def headline(counts: dict[str, int]) -> str:
     return " · ".join(words) or "nothing open"
 
 
-def names_of_partners(incidents: Sequence[Incident]) -> list[tuple[str, str]]:
-    """(ID, name) of the partners of these incidents, by name."""
-    names = {partner.id: partner.name or partner.id for incident in incidents for partner in incident.partners}
-    return sorted(names.items(), key=lambda item: item[1].lower())
-
-
-def names_of_apis(incidents: Sequence[Incident]) -> list[tuple[str, str]]:
-    """The APIs of these incidents, by route."""
-    names = {f"{api.method} {api.route}" for incident in incidents for api in incident.apis}
-    return sorted(((name, name) for name in names), key=lambda item: item[0].split(" ", 1)[-1])
+def touched(parts: Parts, prefix: str, where: Where, limit: int) -> dict[str, list[str]]:
+    """What the newest incidents touch, by their tags alone: partner or API -> IDs of incidents. `prefix`: partner, api."""
+    found: dict[str, list[str]] = {}
+    start = f"{prefix}:"
+    for doc in parts.state.select("incident", where, limit=limit).items:
+        if gate.visible(doc.tags):
+            for tag in doc.tags:
+                if tag.startswith(start):
+                    found.setdefault(tag[len(start):], []).append(doc.doc_id)
+    return found

@@ -18,9 +18,8 @@ from dashboards.incident_rows import (
     get_incident,
     headline,
     incident_row,
-    names_of_apis,
-    names_of_partners,
     select_incidents,
+    touched,
 )
 from dashboards.pages import Choice, Facet, IncidentsPage, Undo
 from dashboards.parts import Parts
@@ -31,6 +30,7 @@ from triage.domain.windows import NS, from_rfc3339
 
 pages: Final = Blueprint("incidents", __name__)
 PAGE: Final = 50
+_RECENT: Final = 50  # incidents whose partners and APIs can be chosen in the filters
 LIVE: Final = "live"
 _FILTERS: Final = ("severity", "partner", "api", "side")
 _DONE: Final = {"acknowledge": "acknowledged", "assign": "assigned", "snooze": "snoozed", "resolve": "resolved",
@@ -94,7 +94,7 @@ def incidents_page(parts: Parts) -> IncidentsPage:
     state = arguments.get("state", LIVE)
     where, _ = where_of({**arguments, "state": "" if state == "all" else state, "since": ""})
     found = select_incidents(parts, where, limit=PAGE, cursor=arguments.get("cursor"))
-    counts: dict[str, int] = {name: count_incidents(parts, [(f"state:{name}",)]) for name in STATES}
+    counts = _counts(parts)
     kept: dict[str, str] = {name: arguments[name] for name in _FILTERS if name in arguments}
     following = f"/incidents?{urlencode({**kept, 'state': state, 'cursor': found.next})}" if found.next else ""
     now = parts.clock()
@@ -104,6 +104,12 @@ def incidents_page(parts: Parts) -> IncidentsPage:
         choices=_choices(parts, kept), hidden=(("state", state),), headline=f"{headline(counts)}{run}",
         empty=_empty(state, kept), next=following, trouble=trouble, can_act=gate.may("act"), now_ns=now,
     )
+
+
+def _counts(parts: Parts) -> dict[str, int]:
+    """Incidents by state. Resolved ones are the rest: to count them all would be slow."""
+    counts: dict[str, int] = {name: count_incidents(parts, [(f"state:{name}",)]) for name in STATES if name != "resolved"}
+    return {**counts, "resolved": count_incidents(parts, []) - sum(counts.values())}
 
 
 def _facets(counts: dict[str, int], state: str, kept: dict[str, str]) -> tuple[Facet, ...]:
@@ -116,16 +122,14 @@ def _facets(counts: dict[str, int], state: str, kept: dict[str, str]) -> tuple[F
 
 def _choices(parts: Parts, kept: dict[str, str]) -> tuple[Choice, ...]:
     """Filters with many values; partners and APIs are those of the newest incidents, and what is chosen."""
-    recent = select_incidents(parts, [], limit=100).items
-    partners, apis = dict(names_of_partners(recent)), dict(names_of_apis(recent))
-    if "partner" in kept:
-        partners.setdefault(kept["partner"], parts.partner_name(kept["partner"]))
-    if "api" in kept:
-        apis.setdefault(kept["api"], kept["api"])
+    partners = {kept.get("partner", ""), *touched(parts, "partner", [], _RECENT)} - {""}
+    apis = {kept.get("api", ""), *touched(parts, "api", [], _RECENT)} - {""}
     return (
         Choice("severity", "Severity", kept.get("severity", ""), tuple((name, name.capitalize()) for name in SEVERITIES)),
-        Choice("partner", "Partner", kept.get("partner", ""), tuple(partners.items())),
-        Choice("api", "API", kept.get("api", ""), tuple(apis.items())),
+        Choice("partner", "Partner", kept.get("partner", ""),
+               tuple(sorted(((key, parts.partner_name(key)) for key in partners), key=lambda item: item[1].lower()))),
+        Choice("api", "API", kept.get("api", ""),
+               tuple((api, api) for api in sorted(apis, key=lambda api: api.split(" ", 1)[-1]))),
         Choice("side", "Side", kept.get("side", ""), tuple(SIDE_WORDS.items())),
     )
 

@@ -70,7 +70,7 @@ def _result(parts: Parts, query: str, found: list[Found]) -> Result:
     if not rows:
         return _spans_only(query, kind, first)
     best = most_telling(rows)
-    links = IncidentLinks(parts)
+    links = IncidentLinks(parts, [best])
     incident = links.incident_of(best)
     partner = parts.partner_name(best["partner"])
     return Result(

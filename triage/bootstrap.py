@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,7 +174,7 @@ def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "")
     return service
 
 
-def _keep(masker: Masker, stores: Stores, directory: Directory, records: Records) -> tuple[Appended, int]:
+def _keep(masker: Masker, stores: Stores, directory: Directory, records: Records) -> tuple[Future[Appended], int]:
     if records.calls["partner"] and directory.partners:
         records.calls["partner"] = [directory.partner_id(partner) for partner in records.calls["partner"]]
     return receive(records, masker, stores.records)

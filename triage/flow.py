@@ -7,6 +7,8 @@ Collectors decode bytes and call `receive`; a scheduler calls `analyse_once` and
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 from triage.analyse.run import RunReport, RunSettings, analyse_minutes
 from triage.domain.records import Records
 from triage.domain.windows import MINUTE_NS
@@ -19,10 +21,10 @@ from triage.ports.records import Appended, RecordStore
 from triage.ports.state import StateStore
 
 
-def receive(records: Records, masker: Masker, store: RecordStore) -> tuple[Appended, int]:
-    """Mask and keep; nothing else ever writes records. Returns what was kept and how many values were masked."""
+def receive(records: Records, masker: Masker, store: RecordStore) -> tuple[Future[Appended], int]:
+    """Mask and keep; nothing else ever writes records. Returns what will be kept and how many values were masked."""
     masked = masker.mask(records)
-    return store.append(masked), masked.masked
+    return store.submit(masked), masked.masked
 
 
 def analyse_once(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NoReturn, cast
 
 from bench.arrow_store import ArrowStore
 from collectors.intake import Intake
@@ -26,7 +25,7 @@ from triage.mask.masker import Masker
 from triage.mask.transfer import from_bytes, to_bytes
 from triage.analyse.run import RunSettings
 from triage.ports.masked import MaskedRecords
-from triage.ports.records import Appended, RecordStore
+from triage.ports.records import RecordStore
 from triage.simulator.catalogue import Scenario
 from triage.simulator.traffic import Payload
 from triage.store.memory import MemoryStateStore
@@ -138,10 +137,8 @@ def _read(file: Path) -> Iterator[tuple[int, MaskedRecords]]:
 
 def _make(scenario: Scenario, seed: int, directory: Directory) -> Iterator[tuple[int, MaskedRecords]]:
     masker = Masker(b"catalogue" * 4)
-    clock = [scenario.begin_ns]
-    kept = Records()
     intake = Intake(
-        keep=partial(_collect, kept), clock=lambda: clock[0], retention_days=30,
+        keep=_nothing_kept, clock=lambda: scenario.end_ns, retention_days=30,
         naming=Naming(gateway_services=frozenset({"api-gateway"})),
         routes=RouteCatalogue([api.route for api in scenario.bank.apis]),
     )
@@ -149,29 +146,27 @@ def _make(scenario: Scenario, seed: int, directory: Directory) -> Iterator[tuple
     at_ns = scenario.begin_ns
     while at_ns < scenario.end_ns:
         until_ns = min(at_ns + (FIRST_MINUTES * MINUTE_NS if at_ns == scenario.begin_ns else SLICE_NS), scenario.end_ns)
-        clock[0] = until_ns
+        kept = Records()
         for payload in simulator.play(at_ns, until_ns):
-            _send(intake, payload)
+            _collect(kept, _decoded(intake, payload))
         kept.calls["partner"] = [directory.partner_id(partner) for partner in kept.calls["partner"]]
         yield until_ns, masker.mask(kept)
-        for signal in SIGNALS:
-            for column in getattr(kept, signal).values():
-                column.clear()
         at_ns = until_ns
 
 
-def _collect(kept: Records, records: Records) -> tuple[Appended, int]:
+def _nothing_kept(records: Records) -> NoReturn:
+    raise AssertionError("the runner keeps records itself")
+
+
+def _collect(kept: Records, records: Records) -> None:
     for signal in SIGNALS:
         mine = getattr(kept, signal)
         for name, values in getattr(records, signal).items():
             mine[name].extend(values)
-    return Appended({s: records.size(s) for s in SIGNALS}, dict.fromkeys(SIGNALS, 0)), 0
 
 
-def _send(intake: Intake, payload: Payload) -> None:
-    if payload.path == "/v1/traces":
-        intake.traces(payload.body, "protobuf")
-    elif payload.path == "/v1/logs":
-        intake.logs(payload.body, "protobuf")
-    else:
-        intake.gateway(payload.path.rpartition("/")[2], payload.body)
+def _decoded(intake: Intake, payload: Payload) -> Records:
+    door = payload.path.rpartition("/")[2]
+    if payload.path.startswith("/v1/"):
+        return intake.decode(door, "protobuf", payload.body)
+    return intake.decode("gateway", "json", payload.body, gateway=door)

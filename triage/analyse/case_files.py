@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -172,15 +173,27 @@ def _lines(path: Path) -> Iterator[str]:
 def read_metrics(path: Path) -> MetricTable:
     """Series of a `timestamp,component,metric,statistic,value` file, rows that are not numbers passed over."""
     rows: dict[SeriesKey, dict[int, float]] = defaultdict(dict)
-    for row in _csv_rows(_lines(path)):
-        try:
-            key = (row["component"], row["metric"], row["statistic"])
-            time_s, value = int(float(row["timestamp"])), float(row["value"])
-        except (KeyError, TypeError, ValueError, OverflowError):
-            continue
-        if np.isfinite(value) and all(isinstance(part, str) for part in key):
-            rows[key][time_s] = value
+    lines = csv.reader(line.replace("\0", "") for line in _lines(path))
+    try:
+        header = next(lines, [])
+        columns = [header.index(name) for name in ("timestamp", "component", "metric", "statistic", "value")]
+        for row in lines:
+            point = _metric_point(row, columns)
+            if point is not None:
+                key, time_s, value = point
+                rows[key][time_s] = value
+    except (ValueError, csv.Error):  # no such header, or a field beyond every measure: what was read so far counts
+        pass
     return {key: _series(points) for key, points in rows.items()}
+
+
+def _metric_point(row: list[str], columns: list[int]) -> tuple[SeriesKey, int, float] | None:
+    try:
+        time, component, metric, statistic, number = (row[column] for column in columns)
+        time_s, value = int(float(time)), float(number)
+    except (IndexError, ValueError, OverflowError):
+        return None
+    return ((component, metric, statistic), time_s, value) if math.isfinite(value) else None
 
 
 def _csv_rows(lines: Iterable[str]) -> Iterator[dict[str, str]]:

@@ -11,25 +11,27 @@ import re
 from typing import Final
 
 _WORDS_KEPT: Final = 12
+_READ: Final = 600  # characters: what a statement says constantly comes first
 _PLACE: Final = r"[A-Za-z_$][\w.$\[\]]*#\d+|[\w$\-/]+\.[A-Za-z]{1,4}:\d+"  # Class#12, file.go:23: where it was logged
 _VALUE: Final = re.compile(
     r"(?<=[=:])\s*(?:\"[^\"]*\"|'[^']*'|\w*(?:\[[^\[\]]*\]|\{[^{}]*\}|\([^()]*\))|[^\s,;\])}]+)"
 )
 _TOKEN: Final = re.compile(rf"{_PLACE}|[A-Za-z0-9_.$\-]+")
 _IS_PLACE: Final = re.compile(_PLACE)
+_DIGIT: Final = re.compile(r"\d")
 _SAID: Final = ("message", "msg", "event", "error", "exception", "err")
 _ERROR_WORD: Final = re.compile(r"\b\w*(?:error|exception|fail(?:ed|ure)?|fatal|panic|traceback)\b", re.IGNORECASE)
 
 
 def shape(body: str) -> str:
     """A message without numbers, identifiers and values behind ':' or '='; cut to its first words."""
-    text = _said(body)
-    places = _IS_PLACE.findall(text)
-    kept = list(places[:1])
+    text = _said(body)[:_READ]
+    place = _IS_PLACE.search(text)
+    kept = [place.group()] if place else []
     for word in _TOKEN.findall(_VALUE.sub(" ", text)):
         if len(kept) == _WORDS_KEPT:
             break
-        if len(word) > 1 and not any(letter.isdigit() for letter in word):
+        if len(word) > 1 and not _DIGIT.search(word):
             kept.append(word)
     return " ".join(kept)
 

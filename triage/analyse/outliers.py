@@ -12,9 +12,10 @@ from triage.analyse.series_batch import Matrix, SeriesBatch
 LEAST_ROWS: Final = 20
 """Fewer rows than this are no crowd to stand apart from."""
 
-OUTLIER: Final = 0.65
+OUTLIER: Final = 0.6
 """Scores from here on are outliers; Liu, Ting and Zhou, 'Isolation Forest' (2008): near 0.5 nothing stands out."""
 
+RECENT_MINUTES: Final = 10
 CHANGES: Final = ("failed share", "partner errors", "customer errors", "calls", "latency", "bytes a call")
 """The columns of `change_rows`."""
 
@@ -37,10 +38,11 @@ def outlier_scores(matrix: NDArray[np.float64], names: Sequence[str]) -> tuple[N
     return scores, top
 
 
-def change_rows(batch: SeriesBatch, recent: int = 10) -> Matrix:
-    """How far the last `recent` minutes lie from all before, in standard errors: (series, CHANGES)."""
+def change_rows(batch: SeriesBatch) -> Matrix:
+    """How far the last RECENT_MINUTES lie from all before, in standard errors: (series, CHANGES)."""
+    recent = RECENT_MINUTES
     now, then = batch.calls[:, -recent:].sum(axis=1), batch.calls[:, :-recent].sum(axis=1)
-    columns = [_share_change(c, now, then, recent) for c in (batch.failed, batch.partner_errors, batch.customer_errors)]
+    columns = [_share_change(c, now, then) for c in (batch.failed, batch.partner_errors, batch.customer_errors)]
     hour = batch.calls[:, -recent - 60 : -recent]
     usual = hour.sum(axis=1) * recent / max(1, hour.shape[1])
     columns.append((now - usual) / np.sqrt(1.0 + usual + 0.0225 * usual**2))
@@ -51,9 +53,9 @@ def change_rows(batch: SeriesBatch, recent: int = 10) -> Matrix:
     return np.column_stack(columns)
 
 
-def _share_change(counts: Matrix, now: Matrix, then: Matrix, recent: int) -> Matrix:
-    share = (counts[:, :-recent].sum(axis=1) + 0.5) / (then + 10.0)
-    out: Matrix = (counts[:, -recent:].sum(axis=1) - now * share) / np.sqrt(1.0 + now * share * (1.0 - share))
+def _share_change(counts: Matrix, now: Matrix, then: Matrix) -> Matrix:
+    share = (counts[:, :-RECENT_MINUTES].sum(axis=1) + 0.5) / (then + 10.0)
+    out: Matrix = (counts[:, -RECENT_MINUTES:].sum(axis=1) - now * share) / np.sqrt(1.0 + now * share * (1.0 - share))
     return out
 
 

@@ -13,12 +13,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from triage.analyse.outliers import CHANGES, LEAST_ROWS, OUTLIER, change_rows, outlier_scores
-from triage.analyse.series_batch import SeriesBatch, SeriesKey, SeriesWindow, stack
+from triage.analyse.outliers import CHANGES, LEAST_ROWS, OUTLIER, RECENT_MINUTES, change_rows, outlier_scores
+from triage.analyse.series_batch import Matrix, SeriesBatch, SeriesKey, SeriesWindow, stack
 from triage.analyse.series_episodes import CALM_LIMIT, Episode, episodes
 from triage.analyse.series_evidence import (
     Evidence,
-    Matrix,
     SharePrior,
     mean_candidates,
     mean_evidence,
@@ -28,6 +27,8 @@ from triage.analyse.series_evidence import (
     share_evidence,
 )
 
+__all__ = ["FEATURES", "Feature", "SeriesAnomaly", "SeriesBatch", "SeriesKey", "SeriesWindow", "find_anomalies"]
+
 Feature = Literal[
     "rate_drop", "rate_surge", "error_share", "partner_error_share", "customer_error_share", "latency", "bytes"
 ]
@@ -35,11 +36,11 @@ FEATURES: Final[tuple[Feature, ...]] = (
     "error_share", "partner_error_share", "customer_error_share", "rate_surge", "rate_drop", "latency", "bytes"
 )
 
-OPENS: Final = 8.0
-"""-log10(p) that opens an episode: 3,000 series times 1,440 minutes times 25 looks a day is 10^8 looks."""
+OPENS: Final = 7.0
+"""-log10(p) that opens an episode: a bound, and 3,000 series at 25 looks a minute are 10^8 looks a day."""
 
-WEAK: Final = 6.0
-"""Evidence from here to OPENS counts if the series is also an outlier among the series of the batch."""
+WEAK: Final = 5.0
+"""Evidence from here to OPENS counts if the series is also an outlier among the series of the batch just now."""
 
 LEARNING_MINUTES: Final = 10
 RATE_LEARNING_MINUTES: Final = 60
@@ -256,12 +257,14 @@ def _without_backlog(found: list[_Found]) -> list[_Found]:
 
 
 def _confirmed(batch: SeriesBatch, found: list[tuple[int, _Found]]) -> list[tuple[int, _Found]]:
-    """Strong evidence, and weak evidence of series that an isolation forest sets apart from the others as well."""
-    weak = {i for i, one in found if one.evidence < OPENS}
-    if weak and len(batch.keys) >= LEAST_ROWS:
-        scores, _ = outlier_scores(change_rows(batch), CHANGES)
-        weak -= {i for i in weak if scores[i] >= OUTLIER}
-    return [(i, one) for i, one in found if one.evidence >= OPENS or i not in weak]
+    """Strong evidence, and weak evidence of just now if an isolation forest sets that series apart as well."""
+    recent = len(batch.minutes) - RECENT_MINUTES
+    weak = [(i, one) for i, one in found if one.evidence < OPENS and one.episode.last >= recent]
+    strong = [(i, one) for i, one in found if one.evidence >= OPENS]
+    if not weak or len(batch.keys) < LEAST_ROWS:
+        return strong
+    scores, _ = outlier_scores(change_rows(batch), CHANGES)
+    return strong + [(i, one) for i, one in weak if scores[i] >= OUTLIER]
 
 
 def _anomaly(key: SeriesKey, minutes: NDArray[np.int64], one: _Found) -> SeriesAnomaly:

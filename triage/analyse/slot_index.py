@@ -14,16 +14,15 @@ from typing import Final
 
 from triage.analyse.crowds import Crowds
 from triage.analyse.masking_tokens import STAR
-from triage.analyse.slots import NEED_PAIR, NEED_WORD, Slot, is_word, slots_of
+from triage.analyse.slots import NEED_PAIR, NEED_WORD, Slot, slots_of
 
 KNOWN_WEIGHT: Final = 2
 """A word that is a value elsewhere counts for this many more."""
 FULL_GROUP: Final = 64
 """Nodes of one template that are kept; what joins later is assigned and adds no evidence."""
-MIN_WORDS: Final = 2
-"""Literal words that a template must have for a node to join it by known values alone."""
 MAX_VALUES: Final = 10_000
 
+_STARS: Final = f"{STAR} {STAR}"
 _RUN_OF_STARS = re.compile(r"<\*>(?: <\*>)+")
 
 
@@ -53,7 +52,6 @@ class SlotIndex:
         self._places: dict[int, _Place] = {}
         self._closed: dict[int, None] = {}
         self._values: set[str] = set()
-        self._loose: list[int] = []
         self._judged = (0, 0)
         self._crowds = Crowds()
 
@@ -106,19 +104,6 @@ class SlotIndex:
             for key in [key for key in self._closed if self._opens(self._places[key])]:
                 if key in self._closed:
                     self._open(key)
-            self._loose = [node for node in self._loose if not self._adopt(node)]
-
-    def _adopt(self, node: int) -> bool:
-        """Join a node to the one that has `<*>` wherever the node has a word that is a value elsewhere, if there is one."""
-        tokens = self.tokens[node]
-        if self._values.isdisjoint(tokens):
-            return False
-        general = tuple(STAR if i and token in self._values else token for i, token in enumerate(tokens))
-        home = self._node.get(general)
-        if home is None or sum(map(is_word, general)) < MIN_WORDS:
-            return False
-        self.union(home, node)
-        return True
 
     def _insert(self, tokens: tuple[str, ...], home: int | None) -> int:
         node = self._add(tokens)
@@ -134,7 +119,6 @@ class SlotIndex:
         node = len(self.tokens)
         self.tokens.append(tokens)
         self._node[tokens] = node
-        self._loose.append(node)
         self._parent.append(node)
         self._size.append(1)
         self._text.append((sum(len(token) for token in tokens if token != STAR), self.own_text(node)))
@@ -172,9 +156,12 @@ class SlotIndex:
     def _opens(self, place: _Place) -> bool:
         if STAR in place.words:
             return len(place.words) > 1
-        if place.pair and not _both_vary(place.words):
-            return False
+        if place.pair:
+            return _both_vary(place.words) or (_STARS in place.words and self._knows_one(place.words))
         return len(place.words) + KNOWN_WEIGHT * len(place.words & self._values) >= place.need
+
+    def _knows_one(self, pairs: AbstractSet[str]) -> bool:
+        return any(self._values.issuperset(pair.split(" ")) for pair in pairs)
 
     def _open(self, key: int) -> None:
         place = self._places[key]

@@ -28,7 +28,8 @@ NEED_FAULT: Final = 12
 """Distinct words that open a slot: in `key=value`; in quotes; in running text; as the first word; with one word beside;
 and for words that name a fault or an operation."""
 NEED_PAIR: Final = 10
-"""Distinct pairs that open two places at once; each place must have seen `NEED_WORD` words as well."""
+"""Distinct pairs that open two places at once; each place must have seen `NEED_WORD` words as well. If the pair of two
+`<*>` is there, one pair of words that are values elsewhere is enough."""
 MIN_PAIRED: Final = 3
 MAX_PAIRED: Final = 10
 """Words of a message in which pairs are looked at: more than the one, at most the other."""
@@ -73,9 +74,10 @@ def slots_of(tokens: tuple[str, ...]) -> Iterator[Slot]:
         if not need or len(single) >= MAX_SLOTS:
             continue
         single.append((i, start, at))
-        yield Slot(hash((text[:start], text[at:])), need, (i,), token)
+        fault = FAULT_WORD.fullmatch(token) is not None
+        yield Slot(hash((text[:start], text[at:], fault)), max(need, NEED_FAULT) if fault else need, (i,), token)
     yield from _marked(tokens, [i for i, _, _ in single], words)
-    if words > MIN_PAIRED:
+    if words + tokens.count(STAR) > MIN_PAIRED:
         yield from _pairs(tokens, text, single)
     yield from _lists(tokens)
     if STAR in tokens:
@@ -92,12 +94,11 @@ def _need(tokens: tuple[str, ...], i: int, others: int) -> int:
     """Distinct words that open the slot at `i` when `others` literal words stand beside it; 0 if it never opens."""
     if others == 0:
         return 0
-    need = _value_need(tokens, i)
-    if not need and i == 0:
-        need = NEED_FIRST if others > 1 else 0
-    elif not need:
-        need = NEED_WORD if others > 1 else NEED_BARE
-    return max(need, NEED_FAULT) if need and FAULT_WORD.fullmatch(tokens[i]) else need
+    if given := _value_need(tokens, i):
+        return given
+    if i == 0:
+        return NEED_FIRST if others > 1 else 0
+    return NEED_WORD if others > 1 else NEED_BARE
 
 
 def _value_need(tokens: tuple[str, ...], i: int) -> int:
@@ -111,10 +112,10 @@ def _value_need(tokens: tuple[str, ...], i: int) -> int:
 def _marked(tokens: tuple[str, ...], single: Sequence[int], words: int) -> Iterator[Slot]:
     """All values that the writer marked (`k=v`, quoted) at once, and all identifiers (`a.b`, `aB`, `a_b`) at once."""
     literal = [i for i in single if tokens[i] != STAR]
-    values = {i: need for i in literal if (need := _value_need(tokens, i))}
+    values = [i for i in literal if _value_need(tokens, i)]
     names = [i for i in literal if i and _IDENTIFIER.fullmatch(tokens[i]) and not FAULT_WORD.fullmatch(tokens[i])]
     if len(values) > 1:
-        yield _wide(tokens, tuple(values), "values", max(values.values()))
+        yield _wide(tokens, tuple(values), "values", max(_value_need(tokens, i) for i in single))
     if len(names) > 1 and words - len(names) > 1:
         yield _wide(tokens, tuple(names), "names", NEED_WORD)
 
@@ -126,12 +127,12 @@ def _wide(tokens: tuple[str, ...], places: tuple[int, ...], kind: str, need: int
 
 def _pairs(tokens: tuple[str, ...], text: str, single: Sequence[tuple[int, int, int]]) -> Iterator[Slot]:
     """Every two words at once, in a message of few words, for messages in which both are new each time."""
-    able = [spot for spot in single if spot[0] and is_word(tokens[spot[0]]) and not FAULT_WORD.fullmatch(tokens[spot[0]])]
-    if len(able) > MAX_PAIRED:
-        return
-    for (i, start, end), (j, begin, after) in combinations(able, 2):
-        key = hash((text[:start], text[end:begin], text[after:]))
-        yield Slot(key, NEED_PAIR, (i, j), f"{tokens[i]} {tokens[j]}")
+    words = [spot for spot in single if spot[0] and is_word(tokens[spot[0]]) and not FAULT_WORD.fullmatch(tokens[spot[0]])]
+    stars = [spot for spot in single if spot[0] and tokens[spot[0]] == STAR]
+    for able in (words, stars):
+        for (i, start, end), (j, begin, after) in combinations(able if len(able) <= MAX_PAIRED else (), 2):
+            key = hash((text[:start], text[end:begin], text[after:]))
+            yield Slot(key, NEED_PAIR, (i, j), f"{tokens[i]} {tokens[j]}")
 
 
 def _lists(tokens: tuple[str, ...]) -> Iterator[Slot]:

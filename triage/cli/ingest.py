@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,10 +77,12 @@ def _intake(settings: Settings, append: Append) -> Intake:
     masker = Masker(key_of(settings, "mask_key").encode())
     directory = Directory.of(settings.partner, settings.api)
 
-    def keep(records: Records) -> tuple[Appended, int]:
+    def keep(records: Records) -> tuple[Future[Appended], int]:
         records.calls["partner"] = [directory.partner_id(partner) for partner in records.calls["partner"]]
         masked = masker.mask(records)
-        return append(masked), masked.masked
+        done: Future[Appended] = Future()
+        done.set_result(append(masked))
+        return done, masked.masked
 
     return Intake(
         keep=keep, clock=time.time_ns, retention_days=settings.retention_days,

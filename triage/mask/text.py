@@ -136,6 +136,8 @@ class TextMasker:
     def _paired(self, key: str, rule: Rule, value: str, quoted: bool, loose: bool) -> str:
         if rule is Rule.PSEUDONYM:
             return value if loose and not any(map(str.isdigit, value)) else f"~{self._pseudonym(value)}"
+        if rule is Rule.PATH:
+            return self._paths.bare(value)  # its content is looked at with that of the whole text
         if loose and rule is Rule.AUTH:
             return value if _SCHEME.match(value) or value.isalpha() else MASKED
         if rule is Rule.CODE and ((loose and len(value) < 16) or (value.isdecimal() and len(value) <= 6)):

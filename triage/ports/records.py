@@ -17,6 +17,7 @@ Promises of every adapter (one contract suite, `tests/contracts/record_store_con
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -96,6 +97,10 @@ class RecordStore(Protocol):
 
     def append(self, batch: MaskedRecords) -> Appended:
         """Keep a batch durably. Raises StoreUnavailable when it cannot; then nothing was acknowledged."""
+        ...
+
+    def submit(self, batch: MaskedRecords) -> Future[Appended]:
+        """The same without waiting: the future gives what `append` returns, or raises what it raises."""
         ...
 
     def receipts(self, limit: int = 1000) -> list[Receipt]:

@@ -6,10 +6,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import duckdb
@@ -19,22 +17,20 @@ import pyarrow as pa
 
 from triage.domain.columns import ALIAS_COLUMNS, SIGNALS, Signal
 from triage.domain.windows import DAY_NS, MINUTE_NS, day_of
-from triage.errors import StoreError, StoreUnavailable
+from triage.errors import StoreUnavailable
 from triage.ports.masked import MaskedRecords
 from triage.ports.records import Appended
 from triage.store.day_keys import DayKeys
 from triage.store.duck_days import PINNED, DuckFiles, first_line
-from triage.store.keys import Keys, record_keys, text_keys
+from triage.store.group import GroupCommit
+from triage.store.keys import Keys, record_keys, text_keys, text_lengths
 
-GROUP_ROWS: Final = 20_000
-"""A commit of more rows gains nothing and delays the batches behind it."""
 _DAYS_IN_MEMORY: Final = 3
 _LINE_ID_LENGTH: Final = 16
 _LEDGER: Final[dict[Signal, tuple[str, ...]]] = {
     "spans": ("trace_id",), "logs": ("trace_id",), "calls": (*ALIAS_COLUMNS, "witness_id"),
 }
 Bools = npt.NDArray[np.bool_]
-Waiting = tuple[MaskedRecords, "Future[Appended]"]
 
 
 @dataclass(slots=True)
@@ -56,26 +52,13 @@ class DuckWriter:
 
     def __init__(self, files: DuckFiles, folder: Path) -> None:
         self._files, self._folder = files, folder
-        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self.exclusive = threading.Lock()
         self._known: dict[tuple[str, Signal], DayKeys] = {}
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
-
-    def append(self, batch: MaskedRecords) -> Appended:
-        """Wait until the batch is durable."""
-        done: Future[Appended] = Future()
-        self._queue.put((batch, done))
-        return done.result()
-
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+        self.group = GroupCommit(self._commit_group, "store-writer")
 
     def close(self) -> None:
         """Finish what waits."""
-        self._queue.put(None)
-        self._thread.join()
+        self.group.close()
 
     def forget(self, day: str) -> None:
         """The day's rows have changed behind this writer."""
@@ -94,39 +77,12 @@ class DuckWriter:
                 raise StoreUnavailable(f"cannot write: {first_line(error)}") from error
             return result
 
-    def _run(self) -> None:
-        going = True
-        while going:
-            first = self._queue.get()
-            if first is None:
-                return
-            group, going = self._gather(first)
-            try:
-                with self.exclusive:
-                    results = self._commit([batch for batch, _ in group])
-            except duckdb.Error as error:
-                _fail(group, StoreUnavailable(f"cannot write: {first_line(error)}"))
-            except StoreError as error:
-                _fail(group, error)
-            except Exception as error:  # the thread must live on; the senders are told
-                _fail(group, StoreError(f"cannot write: {type(error).__name__}"))
-            else:
-                for (_, done), result in zip(group, results, strict=True):
-                    done.set_result(result)
-
-    def _gather(self, first: Waiting) -> tuple[list[Waiting], bool]:
-        """What waits, up to a bound; and whether to go on after it."""
-        group, rows = [first], _rows(first[0])
-        while rows < GROUP_ROWS:
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                break
-            if item is None:
-                return group, False
-            group.append(item)
-            rows += _rows(item[0])
-        return group, True
+    def _commit_group(self, batches: list[MaskedRecords]) -> list[Appended]:
+        try:
+            with self.exclusive:
+                return self._commit(batches)
+        except duckdb.Error as error:
+            raise StoreUnavailable(f"cannot write: {first_line(error)}") from error
 
     def _commit(self, batches: list[MaskedRecords]) -> list[Appended]:
         results = [Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0)) for _ in batches]
@@ -195,7 +151,7 @@ def ledger_of(signal: Signal, table: pa.Table) -> pa.Table:
     parts: list[npt.NDArray[np.uint64]] = []
     for name in _LEDGER[signal]:
         column = table.column(name)
-        lengths = np.array([len(value) for value in column.to_pylist()])
+        lengths = text_lengths(column)
         present = lengths == _LINE_ID_LENGTH if name == "witness_id" else lengths > 0
         if present.any():
             some = column if present.all() else column.filter(pa.array(present))
@@ -216,15 +172,6 @@ def _count(signal: Signal, owner: npt.NDArray[np.int64], fresh: Bools, results: 
     for result, kept, duplicate in zip(results, new.tolist(), old.tolist(), strict=True):
         result.kept[signal] += kept
         result.duplicate[signal] += duplicate
-
-
-def _rows(batch: MaskedRecords) -> int:
-    return sum(batch.size(signal) for signal in SIGNALS)
-
-
-def _fail(group: list[Waiting], error: Exception) -> None:
-    for _, done in group:
-        done.set_exception(error)
 
 
 def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Collection, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,12 @@ class EmbeddedRecordStore:
 
     def append(self, batch: MaskedRecords) -> Appended:
         """Queue the batch for the next group commit and wait for it."""
+        return self.submit(batch).result()
+
+    def submit(self, batch: MaskedRecords) -> Future[Appended]:
+        """Queue the batch for the next group commit."""
         self._refuse_closed()
-        return self._writer.append(batch)
+        return self._writer.group.submit(batch)
 
     def receipts(self, limit: int = 1000) -> list[Receipt]:
         """See the port."""
@@ -136,7 +141,7 @@ class EmbeddedRecordStore:
     def ping(self) -> None:
         """Answer, and see that the writer lives."""
         self._refuse_closed()
-        if not self._writer.alive():
+        if not self._writer.group.alive():
             raise StoreUnavailable("the store's writer has ended; restart the service")
         self._reader.rows("SELECT 1")
 

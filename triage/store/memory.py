@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from triage.domain.columns import COLUMNS, ID_COLUMNS, SIGNALS, Signal
 from triage.domain.windows import MINUTE_NS, Window, day_of
-from triage.errors import BadInput, Conflict, StoreFormatError, StoreUnavailable
+from triage.errors import BadInput, Conflict, StoreError, StoreFormatError, StoreUnavailable
 from triage.ports.masked import MaskedRecords, arrow_schema
 from triage.ports.records import Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
@@ -53,6 +54,15 @@ class MemoryRecordStore:
         self._data = data or MemoryRecords()
         _refuse_newer(self._data.format)
         self._closed = False
+
+    def submit(self, batch: MaskedRecords) -> Future[Appended]:
+        """Append at once."""
+        done: Future[Appended] = Future()
+        try:
+            done.set_result(self.append(batch))
+        except StoreError as error:
+            done.set_exception(error)
+        return done
 
     def append(self, batch: MaskedRecords) -> Appended:
         """Keep the rows whose key is new, and leave a receipt for them."""
