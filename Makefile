@@ -26,9 +26,11 @@ check:  ## Style, types and the tests that need no other process; under a minute
 	$(PYTHON_ENV)/mypy
 	$(PYTHON_ENV)/python -m pytest -q -m "$(QUICK)" $(ARGS)
 
-bench:  ## Ingest, start, analysis and look-up figures of this machine
+bench:  ## Figures of this machine: start, ingest, one analysis run, and what the analysis finds in labelled faults
 	@scripts/setup.sh check
-	$(PYTHON_ENV)/python tests/bench $(ARGS)
+	$(PYTHON_ENV)/python tests/bench/ingest.py
+	$(PYTHON_ENV)/python tests/bench/analysis.py
+	$(PYTHON_ENV)/python tests/bench/catalogue.py --quick
 
 faults:  ## Kill tests, REPEAT times (15), each time with another seed
 	@scripts/setup.sh check

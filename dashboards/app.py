@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Response, request
 
 from dashboards import (
     admin,
@@ -28,9 +28,11 @@ from dashboards import (
     traces,
 )
 from dashboards.api import blueprints as api_blueprints
+from dashboards.attempt import attempt
 from dashboards.parts import ConsoleSettings, Parts
 from dashboards.rollup_model import HealthCache
 
+SEE_OTHER: Final = 303
 LARGEST_BODY: Final = 256 * 1024  # a pasted mail is far smaller
 
 PAGES: Final[tuple[Blueprint, ...]] = (
@@ -54,8 +56,16 @@ def create_app(parts: Parts, settings: ConsoleSettings) -> Flask:
     app.extensions["health"] = HealthCache(parts)
     app.before_request(gate.identify)
     app.after_request(headers.add_headers)
+    app.after_request(_settle)
     render.prepare(app)
     failures.install(app)
     for blueprint in (*PAGES, *api_blueprints()):
         app.register_blueprint(blueprint)
     return app
+
+
+def _settle(response: Response) -> Response:
+    """After a form was carried out: the page that follows must show it, also where lists lag behind (Elasticsearch)."""
+    if request.method == "POST" and response.status_code == SEE_OTHER:
+        attempt(gate.parts().state.settle_reads, None)
+    return response

@@ -27,13 +27,13 @@ def sign_in() -> Response | tuple[str, int]:
     """Check name and password; the same words for a wrong name and a wrong password."""
     ours, brake = gate.parts(), current_app.extensions["sign_in_brake"]
     name = request.form.get("name", "").strip()
-    keys = (f"name:{name.lower()}", f"address:{request.remote_addr}")
-    brake.check(*keys)
+    address = request.remote_addr or ""
+    brake.check(name, address)
     who = ours.accounts.verify_password(name, request.form.get("password", ""))
     if who is None:
-        brake.failed(*keys)
+        brake.failed(name, address)
         return render(_page(name, _WRONG)), 401
-    brake.succeeded(*keys)
+    brake.succeeded(name, address)
     gate.begin_session(who)
     return redirect(_local(request.form.get("next", "")), 303)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dashboards import gate
 from dashboards.pages import CallRow
@@ -15,9 +16,10 @@ from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.incident import SEVERITIES, Incident
 from triage.domain.windows import MINUTE_NS, NS, rfc3339
 from triage.incidents import documents
+from triage.ports.records import RecordStore
 
 Row = dict[str, Any]
-_CANDIDATES: Final = 50
+_CANDIDATES: Final = 30
 _EDGE_NS: Final = 5 * MINUTE_NS  # a call so near to an incident's bounds still belongs to it
 
 
@@ -26,6 +28,16 @@ def calls_of(witnesses: pa.Table) -> list[Row]:
     rows: list[Row] = derive_calls(witnesses).to_pylist()
     rows.sort(key=lambda row: (-row["time_ns"], row["call_id"]))
     return rows
+
+
+def with_twins(records: RecordStore, witnesses: pa.Table) -> pa.Table:
+    """These witnesses and the others of their traces, in order of time."""
+    traces = {trace_id for trace_id in witnesses.column("trace_id").to_pylist() if trace_id}
+    if not traces:
+        return witnesses.sort_by("time_ns")
+    others = records.by_trace("calls", traces)
+    fresh = pc.invert(pc.is_in(others.column("witness_id"), witnesses.column("witness_id").combine_chunks()))
+    return pa.concat_tables([witnesses, others.filter(fresh)]).sort_by("time_ns")
 
 
 def api_of(row: Row) -> str:
@@ -63,8 +75,8 @@ class IncidentLinks:
     def _in_time(self, body: Row) -> bool:
         """Whether an incident's time touches that of the calls; asked before its document is read in full."""
         first, last = self._window
-        return body["first_seen_ns"] - _EDGE_NS <= last and (
-            body["state"] != "resolved" or body["last_seen_ns"] + _EDGE_NS >= first)
+        live: bool = body["state"] != "resolved"
+        return int(body["first_seen_ns"]) - _EDGE_NS <= last and (live or int(body["last_seen_ns"]) + _EDGE_NS >= first)
 
     def _final(self, incident: Incident) -> Incident:
         """A merged incident leads to the one that it was merged into."""
@@ -76,7 +88,7 @@ class IncidentLinks:
 
 def _may_belong(row: Row) -> bool:
     """A call that failed, or was so slow that it may show an incident of latency."""
-    return row["outcome"] != "ok" or row["duration_ns"] >= NS
+    return bool(row["outcome"] != "ok" or row["duration_ns"] >= NS)
 
 
 def _explains(incident: Incident, row: Row) -> bool:

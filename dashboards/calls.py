@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, request
 
 from dashboards import gate
-from dashboards.call_rows import call_rows, calls_of
+from dashboards.call_rows import call_rows, calls_of, with_twins
 from dashboards.pages import CallRow, CallsPage
 from dashboards.parts import Parts
 from dashboards.render import render
@@ -36,10 +36,16 @@ class FoundCalls:
 
 
 def find_calls(parts: Parts, filters: Mapping[str, str], *, limit: int, cursor: str | None) -> FoundCalls:
-    """Calls that meet the filters, newest first. Raises BadInput for filters that cannot be read."""
+    """Calls that meet the filters, newest first. Raises BadInput for filters that cannot be read.
+
+    A page is so many witnesses: of the two that saw one call, the other is fetched too, so that the call is whole. Where they
+    fall on two pages, the call is on both, under the same ID.
+    """
     where, window = conditions(filters)
     page = parts.records.search("calls", where, window, limit, cursor)
-    return FoundCalls(call_rows(parts, calls_of(page.rows.sort_by("time_ns"))), page.next)
+    own = set(page.rows.column("witness_id").to_pylist())
+    calls = calls_of(with_twins(parts.records, page.rows))
+    return FoundCalls(call_rows(parts, [row for row in calls if not own.isdisjoint((row["call_id"], row["line_id"]))]), page.next)
 
 
 def conditions(filters: Mapping[str, str]) -> tuple[list[Condition], Window | None]:

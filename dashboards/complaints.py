@@ -12,7 +12,6 @@ from triage.domain.windows import rfc3339
 from triage.errors import BadInput, Conflict
 
 CHANNELS: Final = ("phone", "mail", "chat", "branch", "app", "other")
-_TRIES: Final = 50
 
 
 def register(parts: Parts, sent: Mapping[str, Any], retention_days: int) -> dict[str, Any]:
@@ -40,17 +39,22 @@ def register(parts: Parts, sent: Mapping[str, Any], retention_days: int) -> dict
 
 
 def _keep(parts: Parts, body: dict[str, Any], tags: list[str]) -> dict[str, Any]:
-    """Write it under the next free number."""
-    number = parts.state.count("complaint") + 1
-    for _ in range(_TRIES):
-        complaint = {"id": f"CMP-{number}", **body}
+    """Write it under the next number."""
+    complaint = {"id": f"CMP-{_next_number(parts)}", **body}
+    parts.state.put("complaint", complaint["id"], complaint, version=None, sort=body["at_ns"], tags=tags)
+    return complaint
+
+
+def _next_number(parts: Parts) -> int:
+    """The next n of CMP-<n>. Several writers get different numbers."""
+    while True:
+        doc = parts.state.get("counter", "complaint")
+        number = int(doc.body["last"]) + 1 if doc else 1
         try:
-            parts.state.put("complaint", complaint["id"], complaint, version=None, sort=body["at_ns"], tags=tags)
+            parts.state.put("counter", "complaint", {"last": number}, version=doc.version if doc else None)
         except Conflict:
-            number += 1
-        else:
-            return complaint
-    raise Conflict("complaint", f"CMP-{number}", None, None)
+            continue
+        return number
 
 
 def complaint_json(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dashboards.parts import Parts
 from triage.accounts import permissions
 from triage.accounts.accounts import Principal
 from triage.accounts.permissions import PERMISSIONS, Permission
-from triage.domain.windows import MINUTE_NS
+from triage.domain.windows import MINUTE_NS, NS
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -136,40 +136,46 @@ def check_csrf() -> None:
 
 
 class SignInBrake:
-    """Refuses sign-in for a while after many failures from one address or for one name."""
+    """Refuses sign-in for a while after many failures: few for one name from one address, more for an address that a proxy
+    may share, more for a name, so that nobody can lock out others at will."""
 
-    def __init__(self, clock: Callable[[], int], *, failures: int = 8, window_ns: int = 5 * MINUTE_NS) -> None:
-        self._clock, self._failures, self._window = clock, failures, window_ns
-        self._seen: dict[str, deque[int]] = {}
+    LIMITS: Final = {"pair": 8, "address": 50, "name": 60}
+
+    def __init__(self, clock: Callable[[], int], *, window_ns: int = 5 * MINUTE_NS) -> None:
+        self._clock, self._window = clock, window_ns
+        self._seen: dict[tuple[str, str], deque[int]] = {}
         self._lock = threading.Lock()
 
-    def check(self, *keys: str) -> None:
-        """Raise TooManyRequests with Retry-After when one of the keys failed too often."""
+    def check(self, name: str, address: str) -> None:
+        """Raise TooManyRequests with Retry-After when there were too many failures."""
         with self._lock:
-            for key in keys:
+            for key in _keys(name, address):
                 times = self._recent(key)
-                if len(times) >= self._failures:
-                    raise _too_many(1 + (times[0] + self._window - self._clock()) // 1_000_000_000)
+                if len(times) >= self.LIMITS[key[0]]:
+                    raise _too_many(1 + (times[0] + self._window - self._clock()) // NS)
 
-    def failed(self, *keys: str) -> None:
+    def failed(self, name: str, address: str) -> None:
         """Note one failure."""
         with self._lock:
             if len(self._seen) > 10_000:  # somebody tries names: forget what is over
                 self._seen = {key: times for key in list(self._seen) if (times := self._recent(key))}
-            for key in keys:
-                self._seen.setdefault(key, deque(maxlen=self._failures)).append(self._clock())
+            for key in _keys(name, address):
+                self._seen.setdefault(key, deque(maxlen=self.LIMITS[key[0]])).append(self._clock())
 
-    def succeeded(self, *keys: str) -> None:
-        """Forget the failures of these keys."""
+    def succeeded(self, name: str, address: str) -> None:
+        """Forget the failures of this name from this address."""
         with self._lock:
-            for key in keys:
-                self._seen.pop(key, None)
+            self._seen.pop(_keys(name, address)[0], None)
 
-    def _recent(self, key: str) -> deque[int]:
+    def _recent(self, key: tuple[str, str]) -> deque[int]:
         times = self._seen.get(key, deque())
         while times and times[0] <= self._clock() - self._window:
             times.popleft()
         return times
+
+
+def _keys(name: str, address: str) -> tuple[tuple[str, str], ...]:
+    return ("pair", f"{address} {name.lower()}"), ("address", address), ("name", name.lower())
 
 
 def _too_many(seconds: int) -> HTTPException:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pyarrow as pa
-
 from dashboards import gate
 from dashboards.answers import answer_for, hops_for, miss_for
-from dashboards.call_rows import IncidentLinks, call_rows, calls_of
+from dashboards.call_rows import IncidentLinks, call_rows, calls_of, with_twins
 from dashboards.ids import Candidate, candidates
 from dashboards.pages import Answer, CallRow, Hop
 from dashboards.parts import Parts
@@ -83,12 +81,11 @@ def _result(parts: Parts, query: str, found: list[Found]) -> Result:
 def _calls(parts: Parts, found: list[Found]) -> list[Row]:
     """The calls behind what was found: its own witnesses, and the other witness of each through the trace."""
     own = parts.records.witnesses({item.witness_id for item in found if item.witness_id})
-    traces = {item.trace_id for item in found if item.trace_id}
-    by_trace = parts.records.by_trace("calls", traces) if traces else own.slice(0, 0)
     known = set(own.column("witness_id").to_pylist())
-    fresh = [name not in known for name in by_trace.column("witness_id").to_pylist()]
-    calls = calls_of(pa.concat_tables([own, by_trace.filter(pa.array(fresh, pa.bool_()))]).sort_by("time_ns"))
-    if not known or any(item.kind in ("trace_id", "span_id") for item in found):
+    if not known:
+        return calls_of(parts.records.by_trace("calls", {item.trace_id for item in found if item.trace_id}))
+    calls = calls_of(with_twins(parts.records, own))
+    if any(item.kind in ("trace_id", "span_id") for item in found):
         return calls
     # an ID of one call of a trace must not answer for its neighbours: keep the calls that the ID is on
     value, kind = found[0].value, found[0].kind

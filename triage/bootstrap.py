@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,16 +29,15 @@ from dashboards.parts import ConsoleSettings, Parts
 from triage import __version__
 from triage.accounts.accounts import Accounts
 from triage.accounts.sessions import Sessions
-from triage.analyse.run import RunSettings
+from triage.analysis_process import AnalysisOptions, AnalysisProcess
 from triage.config import Settings
 from triage.directory import Directory
 from triage.domain.incident import Incident
 from triage.domain.records import Records
 from triage.domain.windows import DAY_NS, NS, day_of
 from triage.errors import ConfigError, Conflict, StoreError
-from triage.flow import analyse_once, notify_once, receive
+from triage.flow import notify_once, receive
 from triage.incidents import documents
-from triage.incidents.fold import FoldSettings
 from triage.incidents.lifecycle import Request, act
 from triage.mask.masker import Masker
 from triage.mask.transfer import from_bytes
@@ -102,33 +99,6 @@ def key_of(settings: Settings, name: str) -> str:
 
 
 @dataclass(slots=True)
-class Compute:
-    """Runs pure functions in one spawned child, so that analysis cannot stall acknowledgements and pages. A child that dies is
-    replaced once; its memory goes back when it has been idle."""
-
-    _pool: ProcessPoolExecutor | None = None
-
-    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """The function's result."""
-        for last in (False, True):
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-            try:
-                return self._pool.submit(function, *arguments).result()
-            except BrokenProcessPool:
-                self.close()
-                if last:
-                    raise
-        raise AssertionError
-
-    def close(self) -> None:
-        """End the child."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
-
-
-@dataclass(slots=True)
 class Service:
     """A running service in one or more roles."""
 
@@ -141,7 +111,6 @@ class Service:
     telemetry: Telemetry
     intake: Intake
     jobs: Jobs = field(default_factory=Jobs)
-    compute: Compute = field(default_factory=Compute)
     stopping: threading.Event = field(default_factory=threading.Event)
     cleanups: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
     http_port: int = 0
@@ -328,12 +297,15 @@ def _notifier(service: Service) -> WebhookNotifier:
 def start_work(service: Service) -> None:
     """Schedule analysis, notices and retention."""
     courier = Courier(service.stores.state, _notifier(service), service.clock)
-    service.jobs.every(service.settings.analysis_seconds, "analysis", partial(run_analysis, service))
+    settings = service.settings
+    analysis = AnalysisProcess(service.stores.records, service.stores.state, AnalysisOptions(
+        settings.learning_minutes, settings.resolve_minutes, {entry.id: entry.name for entry in settings.partner}))
+    service.jobs.every(settings.analysis_seconds, "analysis", partial(run_analysis, service, analysis))
     service.jobs.every(2, "notices", partial(notify_once_now, service, courier))
     service.jobs.every(3600, "retention", partial(expire, service))
     service.jobs.start()
-    service.cleanups.append(("compute", service.compute.close))
     service.cleanups.append(("jobs", service.jobs.stop))
+    service.cleanups.append(("analysis", analysis.close))
 
 
 def notify_once_now(service: Service, courier: Courier) -> None:
@@ -341,22 +313,20 @@ def notify_once_now(service: Service, courier: Courier) -> None:
     notify_once(service.stores.state, courier, service.clock())
 
 
-def run_analysis(service: Service) -> None:
+def run_analysis(service: Service, analysis: AnalysisProcess) -> None:
     """One analysis run, recorded."""
-    settings, state, now = service.settings, service.stores.state, service.clock()
-    run = RunSettings(settings.learning_minutes, service.directory.partner_name, service.compute)
-    body: dict[str, Any] = {"at_ns": now, "seconds": 0.0, "records": 0, "findings": 0, "minutes": 0, "error": ""}
+    body: dict[str, Any] = {"at_ns": service.clock(), "seconds": 0.0, "records": 0, "findings": 0, "minutes": 0, "error": ""}
     try:
         with service.telemetry.span("analysis"):
-            report = analyse_once(service.stores.records, state, now, run, FoldSettings(settings.resolve_minutes))
-        body |= {"seconds": round(report.seconds, 3), "records": report.records, "findings": len(report.findings),
-                 "minutes": report.minutes}
-        log("triage.analysis", logging.INFO if report.minutes else logging.DEBUG, "analysis run", **body)
+            body |= asdict(analysis.run(body["at_ns"]))
+        log("triage.analysis", logging.INFO if body["minutes"] else logging.DEBUG, "analysis run", **body)
     except Exception as error:
         body["error"] = f"{type(error).__name__}: {error}"[:300] if isinstance(error, StoreError) else type(error).__name__
-        raise
+        if not service.stopping.is_set():
+            raise
     finally:
-        _record_run(service, body)
+        if not service.stopping.is_set():
+            _record_run(service, body)
 
 
 def _record_run(service: Service, body: dict[str, Any]) -> None:

@@ -7,9 +7,10 @@ Collectors decode bytes and call `receive`; a scheduler calls `analyse_once` and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
 
-from triage.analyse.run import RunReport, RunSettings, analyse_minutes
 from triage.domain.records import Records
 from triage.domain.windows import MINUTE_NS
 from triage.incidents import documents
@@ -20,6 +21,18 @@ from triage.notify.outbox import plan_deliveries
 from triage.ports.records import Appended, RecordStore
 from triage.ports.state import StateStore
 
+if TYPE_CHECKING:  # scikit-learn is loaded only where `analyse_once` runs
+    from triage.analyse.run import RunReport
+
+    class Analyse(Protocol):
+        """`triage.analyse.run.analyse_minutes`, its settings filled in."""
+
+        def __call__(
+            self, records: RecordStore, state: StateStore, minutes: Iterable[int], now_ns: int, live_since: int | None, /,
+        ) -> RunReport:
+            """What the run looked at and found."""
+            ...
+
 
 def receive(records: Records, masker: Masker, store: RecordStore) -> tuple[Future[Appended], int]:
     """Mask and keep; nothing else ever writes records. Returns what will be kept and how many values were masked."""
@@ -28,13 +41,13 @@ def receive(records: Records, masker: Masker, store: RecordStore) -> tuple[Futur
 
 
 def analyse_once(
-    records: RecordStore, state: StateStore, now_ns: int, run: RunSettings, fold: FoldSettings,
+    records: RecordStore, state: StateStore, now_ns: int, analyse: Analyse, fold: FoldSettings,
 ) -> RunReport:
     """Look at every minute that something new arrived for; fold what was found into incidents."""
     receipts = records.receipts()
     minutes = {minute for receipt in receipts for minute in receipt.minutes}
     live_since = min((i.first_seen_ns // MINUTE_NS for i in documents.live(state)), default=None)
-    report = analyse_minutes(records, state, minutes, now_ns, live_since, run)
+    report = analyse(records, state, minutes, now_ns, live_since)
     fold_findings(report.findings, state, now_ns, fold)
     records.settle([receipt.receipt_id for receipt in receipts])
     return report

@@ -7,6 +7,7 @@ map only has to rename keys. Keys are compared without regard to case, dots, das
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -20,6 +21,7 @@ Names = Mapping[str, tuple[str, ...]]
 
 _ABSENT: Final = frozenset({"", "-", "null", "None", "<nil>"})
 _DEEPEST: Final = 6
+_LONGEST_KEY: Final = 200
 _MOST_FIELDS: Final = 1000
 _PREFIXES: Final = (
     "request_headers_", "response_headers_", "request_header_", "response_header_", "request_", "downstream_",
@@ -49,6 +51,8 @@ def has_keys(line: str, *keys: str) -> bool:
 
 def text(value: object) -> str:
     """A value as text; '' for what means 'absent' in access logs."""
+    if type(value) is str:
+        return "" if value in _ABSENT else value
     if isinstance(value, list):
         value = value[0] if value else ""
     if value is None or isinstance(value, (dict, list)):
@@ -59,6 +63,8 @@ def text(value: object) -> str:
 
 def whole(value: object) -> int:
     """A value as a number of 63 bits, of a list like `502, 200` or `502 : 200` the last; 0 for anything else."""
+    if type(value) is int:
+        return min(max(value, 0), _INT64 - 1)
     last = text(value).replace(":", ",").rpartition(",")[2].strip()
     if not last.isascii():
         return 0
@@ -102,13 +108,9 @@ class Fields:
         out: dict[str, str] = {}
         for name, value in self._values.items():
             found = text(value)
-            if not found:
-                continue
-            out.setdefault(name.replace("_", "-"), found)
-            for prefix in _PREFIXES:
-                if name.startswith(prefix):
-                    out.setdefault(name[len(prefix):].replace("_", "-"), found)
-                    break
+            if found:
+                for spelling in _header_names(name):
+                    out.setdefault(spelling, found)
         return out
 
     def duration_ns(self, stem: str) -> int:
@@ -123,13 +125,20 @@ class Fields:
         for name, item in value.items():
             if len(self._values) >= _MOST_FIELDS:
                 return
-            key = prefix + _key(str(name))
+            key = prefix + _key(str(name)[:_LONGEST_KEY])
             if isinstance(item, Mapping) and depth < _DEEPEST:
                 self._flatten(item, key + "_", depth + 1)
             else:
                 self._values.setdefault(key, item)
 
 
+@lru_cache(maxsize=2048)  # the same keys come with every entry
+def _header_names(name: str) -> tuple[str, ...]:
+    bare = next((name[len(prefix):] for prefix in _PREFIXES if name.startswith(prefix)), "")
+    return tuple(spelling.replace("_", "-") for spelling in (name, bare) if spelling)
+
+
+@lru_cache(maxsize=2048)
 def _key(name: str) -> str:
     return name.strip().lower().replace("-", "_").replace(".", "_").replace(" ", "_").replace("$", "").replace(":", "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from collectors.gateways.call import GatewayCall, correlate, partner_among, responder_of
@@ -11,22 +10,22 @@ from collectors.gateways.times import instant, span
 from triage.errors import BadInput
 
 KIND: Final = "wso2"
-_LINE: Final = re.compile(r"apimMetrics:\s*(?P<event>[^,]+?),\s*[^{]*?:\s*(?P<properties>\{.*\})\s*$", re.DOTALL)
+_MARK: Final = "apimMetrics:"
 _NO_ONE: Final = frozenset({"DefaultApplication", "UNKNOWN", "UNAUTHENTICATED"})
 
 
 def recognise(line: str) -> bool:
     """Whether a line is one of WSO2's."""
-    return "apimMetrics:" in line or has_keys(line, "proxyResponseCode", "apiName")
+    return _MARK in line or has_keys(line, "proxyResponseCode", "apiName")
 
 
 def parse(entry: str | dict[str, Any]) -> GatewayCall:
     """One entry -> one call. Raises BadInput with the reason."""
     if isinstance(entry, str) and not entry.lstrip().startswith("{"):
-        line = _LINE.search(entry)
-        if line is None:
+        begin, end = entry.find("{", entry.find(_MARK)), entry.rfind("}")
+        if _MARK not in entry or not 0 <= begin < end:
             raise BadInput("the line holds no API metrics")
-        entry = line["properties"]
+        entry = entry[begin:end + 1]
     found = as_object(entry)
     if "proxyResponseCode" not in found and "requestTimestamp" not in found:
         raise BadInput("the entry is no API metric")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from triage.incidents import documents
 from triage.incidents.fold import FoldSettings
 from triage.mask.masker import Masker
 from triage.mask.transfer import from_bytes, to_bytes
-from triage.analyse.run import RunSettings
+from triage.analyse.run import RunSettings, analyse_minutes
 from triage.ports.masked import MaskedRecords
 from triage.ports.records import RecordStore
 from triage.simulator.catalogue import Scenario
@@ -76,7 +77,7 @@ def play(scenario: Scenario, seed: int, pace: Pace, cache: Path | None = None) -
         if not pace.due(number, at_ns, scenario):
             continue
         began = time.perf_counter()
-        analyse_once(cast(RecordStore, records), state, at_ns, settings, FoldSettings())
+        analyse_once(cast(RecordStore, records), state, at_ns, partial(analyse_minutes, settings=settings), FoldSettings())
         took = time.perf_counter() - began
         played.runs, played.analysis_s, played.longest_s = played.runs + 1, played.analysis_s + took, max(played.longest_s, took)
         for incident in _all(state):

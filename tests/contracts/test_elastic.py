@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from contracts.record_store_contract import RecordStoreContract
@@ -20,17 +20,26 @@ pytestmark = pytest.mark.elastic
 
 @pytest.fixture
 def newer_format(elastic_client: Elasticsearch, elastic_prefix: str) -> Callable[[], None]:
-    return lambda: elastic_client.indices.put_mapping(index=f"{elastic_prefix}-*", meta={"format": FORMAT + 1}) and None
+    def mark() -> None:
+        elastic_client.indices.put_mapping(index=f"{elastic_prefix}-*", meta={"format": FORMAT + 1})
+
+    return mark
 
 
 class TestElasticRecordStore(RecordStoreContract):
     @pytest.fixture
-    def store(self, elastic_client: Elasticsearch, elastic_prefix: str) -> RecordStore:
-        return ElasticRecordStore(elastic_client, elastic_prefix)
+    def store(self, elastic_client: Elasticsearch, elastic_prefix: str) -> Iterator[RecordStore]:
+        store = ElasticRecordStore(elastic_client, elastic_prefix)
+        yield store
+        store.close()
 
     @pytest.fixture
     def reopen(self, elastic_client: Elasticsearch, elastic_prefix: str) -> Callable[[RecordStore], RecordStore]:
-        return lambda store: (store.close(), ElasticRecordStore(elastic_client, elastic_prefix))[1]
+        def again(store: RecordStore) -> RecordStore:
+            store.close()
+            return ElasticRecordStore(elastic_client, elastic_prefix)
+
+        return again
 
 
 class TestElasticStateStore(StateStoreContract):
@@ -40,4 +49,8 @@ class TestElasticStateStore(StateStoreContract):
 
     @pytest.fixture
     def reopen(self, elastic_client: Elasticsearch, elastic_prefix: str) -> Callable[[StateStore], StateStore]:
-        return lambda store: (store.close(), ElasticStateStore(elastic_client, elastic_prefix))[1]
+        def again(store: StateStore) -> StateStore:
+            store.close()
+            return ElasticStateStore(elastic_client, elastic_prefix)
+
+        return again

@@ -94,15 +94,27 @@ def test_wrong_passwords_are_braked_by_name_and_address(world):
 
 
 def test_the_brake_forgets_after_success():
-    now = [0]
-    brake = SignInBrake(lambda: now[0], failures=2)
-    brake.failed("a")
-    brake.succeeded("a")
-    brake.failed("a")
-    brake.check("a")
-    brake.failed("a")
+    brake = SignInBrake(lambda: 0)
+    for _ in range(7):
+        brake.failed("ann", "10.0.0.1")
+    brake.succeeded("ann", "10.0.0.1")
+    for _ in range(8):
+        brake.check("ann", "10.0.0.1")
+        brake.failed("ann", "10.0.0.1")
     with pytest.raises(TooManyRequests):
-        brake.check("a", "b")
+        brake.check("Ann", "10.0.0.1")
+
+
+def test_the_brake_does_not_lock_out_others():
+    brake = SignInBrake(lambda: 0)
+    for _ in range(8):
+        brake.failed("ann", "10.0.0.1")
+    brake.check("ann", "10.0.0.2")  # ann herself, from elsewhere
+    brake.check("bob", "10.0.0.1")  # behind the same proxy
+    for number in range(50):
+        brake.failed(f"name-{number}", "10.0.0.1")
+    with pytest.raises(TooManyRequests):
+        brake.check("bob", "10.0.0.1")
 
 
 @pytest.mark.parametrize("path", ["/incidents/INC-214/actions", "/changes", "/sign-out", "/lookup", "/theme", "/sign-in"])

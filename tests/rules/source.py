@@ -19,18 +19,21 @@ class Module:
     """One source file. `room` is a folder or module of `triage` (`store`, `flow`), or `collectors` or `dashboards`."""
 
     path: str  # from the project root
+    name: str  # dotted
     room: str
     tree: ast.Module
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported module, with its full dotted name; `at_top` is false inside functions, classes and conditions."""
+    """One imported module, with its full dotted name; `at_top` is false inside functions, classes and conditions other than
+    `if TYPE_CHECKING:`, whose imports are for the type checker only."""
 
     module: Module
     line: int
     name: str
     at_top: bool
+    for_types: bool
 
     @property
     def place(self) -> str:
@@ -52,7 +55,8 @@ def modules() -> tuple[Module, ...]:
 
 def _module(file: Path) -> Module:
     path = file.relative_to(ROOT)
-    return Module(path.as_posix(), room_of(".".join(path.with_suffix("").parts)), ast.parse(file.read_text("utf-8")))
+    name = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    return Module(path.as_posix(), name, room_of(name), ast.parse(file.read_text("utf-8")))
 
 
 def room_of(name: str) -> str:
@@ -62,8 +66,7 @@ def room_of(name: str) -> str:
         return ""
     if first != "triage":
         return first
-    room = rest.partition(".")[0]
-    return room if room and room != "__init__" else "triage"
+    return rest.partition(".")[0] or "triage"
 
 
 @cache
@@ -74,20 +77,30 @@ def imports() -> tuple[Import, ...]:
 
 def _imports(module: Module) -> Iterator[Import]:
     top = {id(statement) for statement in module.tree.body}
+    for_types = {
+        id(statement) for block in module.tree.body
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for statement in block.body
+    }
     for node in ast.walk(module.tree):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(module, node.lineno, alias.name, id(node) in top)
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{module.path}:{node.lineno}: write the full name instead of a relative import"
-            for alias in node.names:
-                yield Import(module, node.lineno, _dotted(node.module or "", alias.name), id(node) in top)
+            names = [_dotted(node.module or "", alias.name) for alias in node.names]
+        for name in names:
+            yield Import(module, getattr(node, "lineno", 0), name, id(node) in top | for_types, id(node) in for_types)
 
 
 def _dotted(module: str, name: str) -> str:
     """`from triage import flow` names the module triage.flow; `from triage import __version__` names triage."""
-    inside = ROOT / module.replace(".", "/") / name
-    return f"{module}.{name}" if module in PACKAGES and (inside.is_dir() or inside.with_suffix(".py").is_file()) else module
+    return f"{module}.{name}" if f"{module}.{name}" in _names() else module
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(module.name for module in modules())
 
 
 def third_party() -> Iterator[Import]:

@@ -65,13 +65,14 @@ def wire(elastic_client: Elasticsearch, elastic_prefix: str, monkeypatch: pytest
 
 
 @pytest.fixture
-def records(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> ElasticRecordStore:
+def records(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> Iterator[ElasticRecordStore]:
     """A store with some records of each signal; what made it is not recorded."""
     store = ElasticRecordStore(elastic_client, elastic_prefix)
     store.append(masked([span(1), span(2)], [log(1)], [call(1), call(2), call(3)]))
     store.settle_reads()
     wire.sent.clear()
-    return store
+    yield store
+    store.close()
 
 
 @pytest.fixture
@@ -81,6 +82,16 @@ def state(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> Ela
     store.settle_reads()
     wire.sent.clear()
     return store
+
+
+def replace_twice(store: ElasticRecordStore) -> None:
+    for partner in ("gone", "here"):
+        store.replace_rollups("errors", [1, 2], error_rollups([{"minute": 1, "partner": partner}]))
+
+
+def pin_and_drop(store: ElasticRecordStore) -> None:
+    store.pin([trace_id(1)])
+    store.drop_day("spans", "2026-03-02")
 
 
 RECORDS: Final[dict[str, Callable[[ElasticRecordStore], object]]] = {
@@ -95,12 +106,10 @@ RECORDS: Final[dict[str, Callable[[ElasticRecordStore], object]]] = {
     "search": lambda s: s.search("calls", (), HOUR, 2),
     "search-text": lambda s: s.search("logs", [Condition("body", "contains", "Time-out?")], None, 2),
     "search-next-page": lambda s: s.search("spans", (), None, 1, s.search("spans", (), None, 1).next),
-    "rollups-replace": lambda s: [
-        s.replace_rollups("errors", [1, 2], error_rollups([{"minute": 1, "partner": partner}])) for partner in ("gone", "here")
-    ],
+    "rollups-replace": replace_twice,
     "rollups-calls": lambda s: s.replace_rollups("calls", [1], call_rollups([{"minute": 1, "partner": "p", "api": "GET /a"}])),
     "rollups-read": lambda s: s.rollups("calls", HOUR, [Condition("api", "=", "GET /a"), Condition("calls", ">=", 3)]),
-    "pin-and-drop": lambda s: (s.pin([trace_id(1)]), s.drop_day("spans", "2026-03-02")),
+    "pin-and-drop": pin_and_drop,
     "counts": lambda s: s.counts(),
     "ping": lambda s: s.ping(),
 }
@@ -140,7 +149,7 @@ def test_requests_of_a_long_scan(records: ElasticRecordStore, wire: Wire) -> Non
 
 
 def test_requests_of_opening(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> None:
-    ElasticRecordStore(elastic_client, elastic_prefix, shards=2, replicas=1)
+    ElasticRecordStore(elastic_client, elastic_prefix, shards=2, replicas=1).close()
     ElasticStateStore(elastic_client, elastic_prefix)
     compare("open", wire)
 

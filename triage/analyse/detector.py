@@ -34,7 +34,7 @@ SEASON_BUCKET_S = 900
 SEASON_MEMORY = 40
 SEASON_LEAST = 3
 
-ALERT_EVIDENCE = 1.65
+ALERT_EVIDENCE = 1.6
 """Mean -log10(p) that opens an episode; it scores 0.5. In the middle of a flat range: docs/detection.md."""
 
 CALM_EVIDENCE = 1.2

@@ -35,10 +35,11 @@ FAILED: Final = ("customer_error", "partner_error", "gateway_error", "bank_error
 
 @dataclass(slots=True)
 class Origin:
-    """Where a trace began to fail."""
+    """Where a trace began to fail. `callee`: whom the failing service had asked, where that one did not report itself."""
 
+    span_id: str
     service: str
-    external: bool
+    callee: str
     exception_type: str
     exception_message: str
     exception_stack: str
@@ -60,56 +61,75 @@ class Happened:
 
 
 def origins_of(error_spans: pa.Table, error_logs: pa.Table) -> dict[str, Origin]:
-    """By trace ID. Of the failing spans that no failing span has for a parent the latest counts as the deepest."""
+    """By trace ID. Of the failing spans that no failing span has for a parent the latest counts as the deepest. Its exception may
+    stand on a caller's span (a database has none) or in an error log alone; the latest one of the trace is taken."""
     rows = [row for row in error_spans.to_pylist() if row["trace_id"]]
     parents = {(row["trace_id"], row["parent_id"]) for row in rows}
-    origins: dict[str, Origin] = {}
-    started: dict[str, int] = {}
+    leaves: dict[str, dict[str, Any]] = {}
+    thrown: dict[str, dict[str, Any]] = {}
     for row in rows:
         trace_id = row["trace_id"]
-        if (trace_id, row["span_id"]) in parents or row["time_ns"] < started.get(trace_id, 0):
-            continue
-        started[trace_id] = row["time_ns"]
-        origins[trace_id] = _origin_of_span(row)
-    for row in error_logs.to_pylist():
-        origin = origins.get(row["trace_id"])
-        if origin is not None and not origin.exception_type and row["service"] == origin.service:
-            origin.exception_type, origin.exception_message = row["exception_type"], row["exception_message"]
-            origin.exception_stack = row["exception_stack"]
-            origin.message = origin.message or row["body"]
+        if row["exception_type"] and (trace_id not in thrown or row["time_ns"] >= thrown[trace_id]["time_ns"]):
+            thrown[trace_id] = row
+        if (trace_id, row["span_id"]) not in parents and (trace_id not in leaves or row["time_ns"] >= leaves[trace_id]["time_ns"]):
+            leaves[trace_id] = row
+    origins = {trace_id: _origin_of_span(row, thrown.get(trace_id, row)) for trace_id, row in leaves.items()}
+    _lend_logs(origins, error_logs)
     return origins
 
 
-def _origin_of_span(row: dict[str, Any]) -> Origin:
-    service, external = row["service"], False
+def _lend_logs(origins: dict[str, Origin], error_logs: pa.Table) -> None:
+    """Exceptions that only an error log tells, of the origin's own service where it wrote one."""
+    own: set[str] = set()
+    for row in error_logs.to_pylist():
+        trace_id = row["trace_id"]
+        origin = origins.get(trace_id)
+        mine = origin is not None and row["service"] in (origin.service, origin.callee)
+        if origin is None or trace_id in own or (origin.exception_type and trace_id not in own and not mine):
+            continue
+        if mine:
+            own.add(trace_id)
+        if not origin.exception_type:
+            origin.exception_type, origin.exception_message = row["exception_type"], row["exception_message"]
+            origin.exception_stack = row["exception_stack"] or (row["body"] if "\n" in row["body"] else "")
+        origin.message = (row["body"] if mine else "") or origin.message or row["body"]
+
+
+def _origin_of_span(row: dict[str, Any], thrown: dict[str, Any]) -> Origin:
+    callee = ""
     if row["kind"] == CLIENT:
         attributes = orjson.loads(row["attributes"] or b"{}")
-        callee = attributes.get("peer.service") or attributes.get("service.peer.name") or attributes.get("server.address")
-        if callee:
-            service, external = str(callee), True
+        if not any(name in attributes for name in _DATABASE):
+            callee = str(next((attributes[name] for name in _CALLEE if attributes.get(name)), ""))
     return Origin(
-        service, external, row["exception_type"], row["exception_message"], row["exception_stack"], row["status_message"]
+        row["span_id"], row["service"], callee, thrown["exception_type"], thrown["exception_message"], thrown["exception_stack"],
+        row["status_message"],
     )
+
+
+_CALLEE: Final = ("peer.service", "service.peer.name", "server.address", "rpc.service")
+_DATABASE: Final = ("db.system.name", "db.system", "db.namespace", "db.name")
+"""A database reports nothing itself, and its service answers for it."""
+
+
+def own_service(callee: str, services: frozenset[str]) -> str:
+    """The bank's service behind a callee's name or host name, or ''."""
+    if callee in services:
+        return callee
+    label = callee.partition(".")[0]
+    return label if label in services else ""
 
 
 def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset[str]) -> Iterable[Happened]:
     """Events of the failing calls (from `with_api`). `services` are the bank's own, which a callee's name is looked up in."""
     failing = calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED)))
     for row in failing.to_pylist():
-        outcome = row["outcome"]
-        origin = origins.get(row["trace_id"]) if outcome in FAULT_OUTCOMES else None
-        codes = tuple(row["codes"].split())
-        service = ""  # where a failure began is what its trace says; without one it is not known
-        if origin is not None:
-            service = origin.service
-            if origin.external and service not in services:
-                outcome = "external_error"
-        elif outcome == "gateway_error":
-            service = GATEWAY
+        origin = origins.get(row["trace_id"]) if row["outcome"] in FAULT_OUTCOMES else None
+        service, outcome = _began(row, origin, services)
         yield Happened(
             row["minute"], row["time_ns"], row["partner"], row["api"], service, outcome, row["trace_id"],
             ErrorEvent(
-                codes=codes, route=row["route"], method=row["method"], service=service,
+                codes=tuple(row["codes"].split()), route=row["route"], method=row["method"], service=service,
                 exception_type=origin.exception_type if origin else "",
                 exception_message=origin.exception_message if origin else "",
                 stacktrace=origin.exception_stack if origin else "",
@@ -118,20 +138,27 @@ def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset
         )
 
 
+def _began(row: dict[str, Any], origin: Origin | None, services: frozenset[str]) -> tuple[str, str]:
+    """Where a failing call began to fail ('' where nobody says), and its outcome seen from there."""
+    outcome: str = row["outcome"]
+    if origin is None or origin.span_id == row["span_id"]:  # the gateway's own span says no more than the call does
+        return (GATEWAY if outcome == "gateway_error" else ""), outcome
+    if origin.callee:
+        own = own_service(origin.callee, services)
+        return own or origin.callee, ("bank_error" if own else "external_error")
+    return origin.service, ("bank_error" if outcome == "gateway_error" else outcome)
+
+
 def log_events(error_logs: pa.Table, calls: pa.Table) -> Iterable[Happened]:
     """Events of error logs whose trace has no failing call. Partner and API are those of the trace's call, if there is one."""
-    of_trace: dict[str, tuple[str, str, str]] = {}
-    for trace_id, partner, api, outcome in zip(
-        *(calls.column(name).to_pylist() for name in ("trace_id", "partner", "api", "outcome")), strict=True
-    ):
-        if trace_id:
-            of_trace[trace_id] = (partner, api, outcome)
+    of_trace = {row["trace_id"]: row for row in _calls_of(calls, error_logs, "partner", "api", "outcome")}
     for row in error_logs.to_pylist():
-        partner, api, outcome = of_trace.get(row["trace_id"], ("", "", ""))
-        if outcome in FAILED:
+        call = of_trace.get(row["trace_id"], {})
+        if call.get("outcome") in FAILED:
             continue
         yield Happened(
-            row["time_ns"] // MINUTE_NS, row["time_ns"], partner, api, row["service"], "bank_error", row["trace_id"],
+            row["time_ns"] // MINUTE_NS, row["time_ns"], call.get("partner", ""), call.get("api", ""), row["service"], "bank_error",
+            row["trace_id"],
             ErrorEvent(
                 codes=(), route="", method="", service=row["service"], exception_type=row["exception_type"],
                 exception_message=row["exception_message"], stacktrace=row["exception_stack"], message=row["body"], status=0,
@@ -139,18 +166,25 @@ def log_events(error_logs: pa.Table, calls: pa.Table) -> Iterable[Happened]:
         )
 
 
+def _calls_of(calls: pa.Table, others: pa.Table, *columns: str) -> list[dict[str, Any]]:
+    """The calls that share a trace with other records."""
+    wanted = pc.unique(others.column("trace_id"))
+    mine = calls.filter(pc.and_(pc.is_in(calls.column("trace_id"), wanted), pc.not_equal(calls.column("trace_id"), "")))
+    rows: list[dict[str, Any]] = mine.select(["trace_id", *columns]).to_pylist()
+    return rows
+
+
 def span_events(error_spans: pa.Table, error_logs: pa.Table, calls: pa.Table, origins: dict[str, Origin]) -> Iterable[Happened]:
-    """One event for each trace with failing spans but neither a failing call nor an error log."""
-    told = set(error_logs.column("trace_id").to_pylist())
-    known = dict(zip(calls.column("trace_id").to_pylist(), calls.column("outcome").to_pylist(), strict=True))
+    """One event for each trace with failing spans but neither a call nor an error log."""
+    told = {*error_logs.column("trace_id").to_pylist(), *(row["trace_id"] for row in _calls_of(calls, error_spans))}
     first: dict[str, int] = {}
     for trace_id, time_ns in zip(error_spans.column("trace_id").to_pylist(), error_spans.column("time_ns").to_pylist(), strict=True):
-        first[trace_id] = min(time_ns, first.get(trace_id, time_ns))
-    for trace_id, origin in origins.items():
-        if trace_id in told or known.get(trace_id) in FAILED or known.get(trace_id) == "ok":
-            continue
+        if trace_id in origins and trace_id not in told:
+            first[trace_id] = min(time_ns, first.get(trace_id, time_ns))
+    for trace_id, time_ns in first.items():
+        origin = origins[trace_id]
         yield Happened(
-            first[trace_id] // MINUTE_NS, first[trace_id], "", "", origin.service, "bank_error", trace_id,
+            time_ns // MINUTE_NS, time_ns, "", "", origin.service, "bank_error", trace_id,
             ErrorEvent(
                 codes=(), route="", method="", service=origin.service, exception_type=origin.exception_type,
                 exception_message=origin.exception_message, stacktrace=origin.exception_stack, message=origin.message, status=0,

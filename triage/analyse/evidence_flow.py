@@ -134,11 +134,11 @@ def flow_evidence(incident: Forest, now: Visits, before: Visits) -> list[Evidenc
     for deviation in deviations:
         explained = sum(below.get(row, 0.0) >= 0.5 * deviation.strength for row in deviation.rows)
         share = explained / len(deviation.rows) if deviation.rows else 0.0
-        strength = deviation.strength * (1 - _EXPLAINED * share)
+        strength = emphasised(deviation.strength) * (1 - _EXPLAINED * share)
         service = deviation.operation[0]
         if service not in best or strength > best[service].strength:
             best[service] = Evidence(service, KIND, strength, deviation.told)
-    return [replace(one, strength=emphasised(one.strength)) for one in best.values()]
+    return list(best.values())
 
 
 def _news_of_errors(now: Visits, before: Visits) -> Visits:

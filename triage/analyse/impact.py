@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from triage.analyse.problems import ErrorRows, Problem
+from triage.analyse.problems import Problem
+from triage.analyse.rows import CallRows, ErrorRows, sums
 from triage.domain.calls import SIDE_OF
 from triage.domain.incident import ApiImpact, Impact, Point
 
@@ -36,33 +36,15 @@ class ImpactOf:
     scope_kind: str  # 'partner', 'api', 'partner_api', 'service', 'everything'
 
 
-@dataclass(frozen=True, slots=True)
-class CallRows:
-    """The call roll-up as columns."""
-
-    minute: npt.NDArray[np.int64]
-    calls: npt.NDArray[np.int64]
-    partner: npt.NDArray[Any]
-    api: npt.NDArray[Any]
-
-    @classmethod
-    def of(cls, table: pa.Table) -> CallRows:
-        """From a table of `CALLS_SCHEMA`."""
-        return cls(
-            table.column("minute").to_numpy(), table.column("calls").to_numpy(),
-            np.array(table.column("partner").to_pylist(), object), np.array(table.column("api").to_pylist(), object),
-        )
-
-
 def measure(problem: Problem, rows: ErrorRows, calls: CallRows, partner_name: Callable[[str], str]) -> ImpactOf:
     """Count failures and all calls of the same partners and APIs in the same time."""
     during = (calls.minute >= problem.since) & (calls.minute <= problem.until)
-    failed_by_partner = _sums(rows.partner[problem.rows], rows.count[problem.rows])
-    failed_by_api = _sums(rows.api[problem.rows], rows.count[problem.rows])
+    failed_by_partner = sums(rows.partner[problem.rows], rows.count[problem.rows])
+    failed_by_api = sums(rows.api[problem.rows], rows.count[problem.rows])
     if not problem.rows.any():
         failed_by_partner, failed_by_api = _from_anomalies(problem, calls, during)
-    total_by_partner = _sums(calls.partner[during], calls.calls[during])
-    total_by_api = _sums(calls.api[during], calls.calls[during])
+    total_by_partner = sums(calls.partner[during], calls.calls[during])
+    total_by_api = sums(calls.api[during], calls.calls[during])
     partners = [Impact(p, partner_name(p), f, max(total_by_partner.get(p, 0), f)) for p, f in failed_by_partner.items() if p]
     apis = [
         ApiImpact(a.partition(" ")[0], a.partition(" ")[2] or a, f, max(total_by_api.get(a, 0), f))
@@ -72,8 +54,8 @@ def measure(problem: Problem, rows: ErrorRows, calls: CallRows, partner_name: Ca
     if len(partners) == 1:
         touched = during & (calls.partner == partners[0].id)
     failed = int(rows.count[problem.rows].sum())
-    outcomes = _sums(rows.outcome[problem.rows], rows.count[problem.rows])
-    services = [s for s in _sums(rows.service[problem.rows], rows.count[problem.rows]) if s]
+    outcomes = sums(rows.outcome[problem.rows], rows.count[problem.rows])
+    services = [s for s in sums(rows.service[problem.rows], rows.count[problem.rows]) if s]
     scope_kind, scope = _scope(partners, apis, services, total_by_partner, total_by_api, failed)
     return ImpactOf(
         failed=failed, total=max(int(calls.calls[touched].sum()), failed), partners=partners[:MOST], apis=apis[:MOST],
@@ -81,15 +63,6 @@ def measure(problem: Problem, rows: ErrorRows, calls: CallRows, partner_name: Ca
         series=_curve(problem, rows, calls, failed_by_api, partners), traces=_traces(problem, rows), scope=scope,
         scope_kind=scope_kind,
     )
-
-
-def _sums(names: npt.NDArray[Any], weights: npt.NDArray[np.int64]) -> dict[str, int]:
-    """Name -> sum, largest first."""
-    if not len(names):
-        return {}
-    unique, codes = np.unique(names.astype(str), return_inverse=True)
-    sums = np.bincount(codes, weights=weights).astype(int)
-    return {str(unique[i]): int(sums[i]) for i in np.argsort(-sums, kind="stable")}
 
 
 def _from_anomalies(problem: Problem, calls: CallRows, during: npt.NDArray[np.bool_]) -> tuple[dict[str, int], dict[str, int]]:
@@ -106,7 +79,7 @@ def _from_anomalies(problem: Problem, calls: CallRows, during: npt.NDArray[np.bo
             apis.setdefault(key.id, 0)
     if apis and any(a.key.kind == "api" for a in problem.anomalies):
         touched = during & np.isin(calls.api, list(apis))
-        partners = dict.fromkeys(_sums(calls.partner[touched], calls.calls[touched]), 0)
+        partners = dict.fromkeys(sums(calls.partner[touched], calls.calls[touched]), 0)
     return partners, apis
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from triage.analyse.problems import ErrorRows, Problem, find_problems
+from triage.analyse.calm import calm_problems
+from triage.analyse.problems import Problem, failing_problems
+from triage.analyse.rows import CallRows, ErrorRows
 from triage.analyse.series import SeriesAnomaly
-from triage.analyse.triggers import group_episodes, series_anomalies, series_windows
+from triage.analyse.triggers import series_anomalies, series_windows
 
 KNOWN_MINUTES: Final = 60
 """Minutes of traffic that must be known before silence of the whole platform is news."""
@@ -25,17 +27,19 @@ class Context:
     start: int  # first minute of the roll-ups
     end: int  # the minute behind the last one
     judge_from: int
-    first_seen: Mapping[str, int]  # group -> minute
     ready_from: Mapping[str, int]  # service -> minute from which it is no longer learned
+    families: Mapping[str, str] = field(default_factory=dict)  # group -> its error code, whatever the API
 
 
 def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
-    """The problems whose evidence reaches into the judged minutes."""
+    """The problems whose evidence reaches into the judged minutes, largest first."""
     active = np.unique(calls.column("minute").to_numpy())
     windows = series_windows(calls, context.start, context.end, max(context.end - context.judge_from, 1))
     anomalies = [a for a in series_anomalies(windows) if _believable(a, active, context)]
-    episodes = group_episodes(errors, context.first_seen, context.ready_from, context.judge_from, context.end, active)
-    return find_problems(ErrorRows.of(errors), anomalies, episodes, context.start)
+    rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
+    problems = failing_problems(rows, call_rows, anomalies, context.ready_from, context.judge_from, context.start)
+    problems += calm_problems(rows, call_rows, problems, anomalies)
+    return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
 
 
 def _believable(anomaly: SeriesAnomaly, active: npt.NDArray[np.int64], context: Context) -> bool:

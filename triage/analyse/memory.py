@@ -78,9 +78,12 @@ class Memory:
         """The bank's own services: those that sent spans or logs."""
         return frozenset(self.versions)
 
-    def first_seen(self) -> dict[str, int]:
-        """Group -> the minute that it was first seen."""
-        return {group_id: body["first_seen_ns"] // MINUTE_NS for group_id, body in self.groups.items()}
+    def families(self) -> dict[str, str]:
+        """Group -> the error code that it is about, for groups that differ by API alone."""
+        return {
+            group_id: "code:" + str(body["title"]).partition(" on ")[0]
+            for group_id, body in self.groups.items() if body["kind"] == "code"
+        }
 
     def ready_from(self, learning_minutes: int) -> dict[str, int]:
         """Service -> the minute from which its groups are no longer learned."""

@@ -1,144 +1,170 @@
 """From triggers to problems: which failures belong together, and which of them are one and the same problem.
 
-A trigger (a series that left its range, a group that is new or grows) points at rows of the error roll-up: the cells whose group is
-more frequent than it used to be. The rows of all triggers are then split by what would have to be mended: a fault of the bank by the
-service where the failure began, a caller's own errors by the partner. A code that rises at many partners at once is one problem, not
-many. Series that merely slowed down, fell silent or surged join the problem that explains them, or are a problem of their own.
+A trigger (an episode of an error family, a series whose failing share left its range) points at rows of the error roll-up. The rows of
+all triggers are split by what would have to be mended: a fault of the bank by the service where the failure began, a refusal by the
+gateway by its route, a caller's own errors by the partner. A code that rises at many partners at once is one problem, not many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from scipy.stats import poisson
 
+from triage.analyse.episodes import CALLER, FAULT, GAP_MINUTES, Episode, Sure, episodes
+from triage.analyse.events import GATEWAY
+from triage.analyse.rows import CallRows, ErrorRows, Mask, Numbers, Texts, distinct, sums
 from triage.analyse.series import SeriesAnomaly
-from triage.analyse.triggers import GroupEpisode, stretches
-from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.incident import Kind
 
-Mask = npt.NDArray[np.bool_]
-Class = Literal["fault", "partner_error", "customer_error"]
-_CLASS_OF_FEATURE: Final[dict[str, Class]] = {
-    "error_share": "fault", "partner_error_share": "partner_error", "customer_error_share": "customer_error",
-}
-_KIND_OF_FEATURE: Final[dict[str, Kind]] = {
-    "latency": "latency", "rate_drop": "traffic_drop", "rate_surge": "traffic_surge", "bytes": "abnormal_use",
-}
-SLACK_MINUTES: Final = 5
-GAP_MINUTES: Final = 20
-"""Failures that are farther apart belong to two episodes."""
+SLACK_MINUTES: Final = 3
 MANY_PARTNERS: Final = 4
 """A caller's error that rises at so many partners at once is not theirs alone."""
-_P_CELL: Final = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorRows:
-    """The error roll-up as columns; shape (rows,) each."""
-
-    minute: npt.NDArray[np.int64]
-    count: npt.NDArray[np.int64]
-    group: npt.NDArray[Any]
-    partner: npt.NDArray[Any]
-    api: npt.NDArray[Any]
-    service: npt.NDArray[Any]
-    outcome: npt.NDArray[Any]
-    trace: npt.NDArray[Any]
-
-    @classmethod
-    def of(cls, table: pa.Table) -> ErrorRows:
-        """From a table of `ERRORS_SCHEMA`."""
-        texts = [np.array(table.column(n).to_pylist(), object)
-                 for n in ("group_id", "partner", "api", "service", "outcome", "sample_trace")]
-        return cls(table.column("minute").to_numpy(), table.column("count").to_numpy(), *texts)
-
-    def faults(self) -> Mask:
-        """Which rows are not the caller's doing."""
-        return np.isin(self.outcome, list(FAULT_OUTCOMES))
+MOST_ROUTES: Final = 3
+"""Up to so many APIs that the gateway cannot serve are a problem each; more are the gateway's own."""
+LEAST_FAULTS: Final = 3
+LEAST_REFUSED: Final = 5
+ALL_REFUSED: Final = 0.8
+_P_CELL: Final = 1e-4
 
 
 @dataclass(slots=True)
 class Problem:
-    """One problem: its kind, its time, and the rows that show it."""
+    """One problem: its kind, its time, and the rows that show it. `owner`: what would have to be mended, as '<what>:<name>'."""
 
     kind: Kind
     since: int  # epoch minutes
     until: int
     rows: Mask  # of the error roll-up; none for problems without failures
+    owner: str = ""
+    new: bool = False
+    grown: bool = False
     anomalies: list[SeriesAnomaly] = field(default_factory=list)
-    episodes: list[GroupEpisode] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _Trigger:
+class Trigger:
     """A reason to look, with the rows that it points at."""
 
     rows: Mask
+    episode: Episode | None = None
     anomaly: SeriesAnomaly | None = None
-    episode: GroupEpisode | None = None
+    wide: str = ""  # the family that rises at many partners
 
 
-def find_problems(
-    rows: ErrorRows, anomalies: Sequence[SeriesAnomaly], episodes: Sequence[GroupEpisode], history_from: int,
+def failing_problems(
+    rows: ErrorRows, calls: CallRows, anomalies: Sequence[SeriesAnomaly], ready_from: Mapping[str, int], judge_from: int, start: int,
 ) -> list[Problem]:
-    """Problems, largest first. `history_from`: the first minute of the roll-ups, for what is usual."""
-    triggers = [_of_episode(rows, episode) for episode in episodes]
-    triggers += [_of_share(rows, anomaly, history_from) for anomaly in anomalies if anomaly.feature in _CLASS_OF_FEATURE]
+    """Problems that show failures reaching into the minutes from `judge_from` on. `start`: first minute of the roll-ups; `ready_from`:
+    the minute from which a service is no longer learned."""
+    if not len(rows.minute):
+        return []
+    triggers = [*_fault_episodes(rows, calls, ready_from, start), *_caller_episodes(rows, calls, ready_from, start)]
+    triggers += [_of_share(rows, anomaly, start) for anomaly in anomalies if _tells_failures(anomaly)]
     triggers = [trigger for trigger in triggers if trigger.rows.any()]
-    problems = [problem for mask in _separated(rows, triggers) for problem in _in_time(rows, mask, triggers)]
-    calm = [anomaly for anomaly in anomalies if anomaly.feature not in _CLASS_OF_FEATURE]
-    problems += _quiet_problems(rows, problems, calm)
-    return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
+    if not triggers:
+        return []
+    evidence = np.logical_or.reduce([trigger.rows for trigger in triggers])
+    faults = rows.faults()
+    found = [
+        *_faults(rows, evidence & faults, triggers), *_refusals(rows, calls, evidence & ~faults, triggers),
+    ]
+    return [problem for problem in found if problem.until >= judge_from]
 
 
-def _of_episode(rows: ErrorRows, episode: GroupEpisode) -> _Trigger:
-    mask = (rows.group == episode.group_id) & (rows.minute >= episode.since) & (rows.minute <= episode.until)
-    if episode.partner:
-        mask &= rows.partner == episode.partner
-    return _Trigger(mask, episode=episode)
+def _tells_failures(anomaly: SeriesAnomaly) -> bool:
+    """Shares of failures; of callers' errors only those of a partner, since what all partners do shows in the families."""
+    if anomaly.feature == "error_share":
+        return True
+    return anomaly.feature in ("partner_error_share", "customer_error_share") and anomaly.key.kind in ("partner", "partner_api")
 
 
-def _of_share(rows: ErrorRows, anomaly: SeriesAnomaly, history_from: int) -> _Trigger:
+def _fault_episodes(rows: ErrorRows, calls: CallRows, ready_from: Mapping[str, int], start: int) -> Iterable[Trigger]:
+    faults = rows.faults()
+    all_calls = _by_minute(calls.minute, calls.calls, start, rows)
+    ready_all = min(ready_from.values(), default=start)
+    for family in distinct(rows.family[faults]):
+        mine = faults & (rows.family == family)
+        ready = min((ready_from.get(service, ready_all) for service in distinct(rows.service[mine])), default=ready_all)
+        yield from _triggers(rows, mine, all_calls, ready, start, FAULT)
+
+
+def _caller_episodes(rows: ErrorRows, calls: CallRows, ready_from: Mapping[str, int], start: int) -> Iterable[Trigger]:
+    theirs = ~rows.faults() & (rows.partner != "")
+    ready = min(ready_from.values(), default=start)
+    for partner in distinct(rows.partner[theirs]):
+        mine = calls.partner == partner
+        of_partner = _by_minute(calls.minute[mine], calls.calls[mine], start, rows)
+        for family in distinct(rows.family[theirs & (rows.partner == partner)]):
+            yield from _triggers(rows, theirs & (rows.partner == partner) & (rows.family == family), of_partner, ready, start, CALLER)
+    all_calls = _by_minute(calls.minute, calls.calls, start, rows)
+    for family in distinct(rows.family[theirs]):
+        for trigger in _triggers(rows, theirs & (rows.family == family), all_calls, ready, start, CALLER):
+            if _is_wide(rows, trigger.rows, start):
+                yield Trigger(trigger.rows, trigger.episode, wide=family)
+
+
+def _is_wide(rows: ErrorRows, mask: Mask, start: int) -> bool:
+    """Whether many partners contribute, none of them most of it."""
+    family = rows.family[mask][0]
+    first, last = int(rows.minute[mask].min()), int(rows.minute[mask].max())
+    before = (rows.family == family) & (rows.minute < first)
+    up = _elevated(rows.partner, rows.count, mask, before, (last - first + 1) / max(first - start, last - first + 1))
+    weights = sums(rows.partner[mask & up], rows.count[mask & up])
+    return len(weights) >= MANY_PARTNERS and max(weights.values()) <= 0.6 * sum(weights.values())
+
+
+def _by_minute(minute: Numbers, count: Numbers, start: int, rows: ErrorRows) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    end = int(rows.minute.max()) + 1
+    mine = (minute >= start) & (minute < end)
+    return np.bincount(minute[mine] - start, weights=count[mine], minlength=end - start).astype(float)
+
+
+def _triggers(
+    rows: ErrorRows, mask: Mask, calls: np.ndarray[tuple[int], np.dtype[np.float64]], ready: int, start: int, sure: Sure,
+) -> Iterable[Trigger]:
+    if rows.count[mask].sum() < sure.events:
+        return
+    events = _by_minute(rows.minute[mask], rows.count[mask], start, rows)
+    for episode in episodes(events, calls, max(ready - start, 0), sure):
+        yield Trigger(mask & rows.between(start + episode.first, start + episode.last), episode)
+
+
+def _of_share(rows: ErrorRows, anomaly: SeriesAnomaly, start: int) -> Trigger:
     """The series' failures in the anomaly's time, as far as they are more frequent than they used to be."""
-    class_ = _CLASS_OF_FEATURE[anomaly.feature]
-    mine = _class_mask(rows, class_) & key_mask(rows, anomaly.key.kind, anomaly.key.id)
-    until = last_minute(anomaly)
-    during = mine & (rows.minute >= anomaly.since_minute) & (rows.minute <= until)
+    fault = anomaly.feature == "error_share"
+    mine = (rows.faults() if fault else rows.outcome == anomaly.feature.removesuffix("_share")) & key_mask(rows, anomaly)
+    until = min(last_minute(anomaly), int(rows.minute.max()))
+    during = mine & rows.between(anomaly.since_minute, until)
     before = mine & (rows.minute < anomaly.since_minute)
-    minutes = min(until, int(rows.minute.max())) - anomaly.since_minute + 1
-    share = minutes / max(anomaly.since_minute - history_from, minutes)
-    cells = np.array([f"{g}\x1f{p}" if class_ != "fault" else g for g, p in zip(rows.group, rows.partner, strict=True)], object)
-    return _Trigger(during & _elevated(cells, rows.count, during, before, share), anomaly=anomaly)
+    minutes = until - anomaly.since_minute + 1
+    up = _elevated(rows.family, rows.count, during, before, minutes / max(anomaly.since_minute - start, minutes))
+    return Trigger(during & up, anomaly=anomaly)
 
 
-def _elevated(cells: npt.NDArray[Any], count: npt.NDArray[np.int64], during: Mask, before: Mask, share: float) -> Mask:
-    """Rows of the cells that are at least twice as frequent during the time as before, by more than chance."""
-    names, codes = np.unique(cells.astype(str), return_inverse=True)
-    now = np.bincount(codes[during], weights=count[during], minlength=len(names))
-    usual = np.bincount(codes[before], weights=count[before], minlength=len(names)) * share
-    up = (now >= 2 * usual + 2) & (poisson.sf(now - 1, np.maximum(usual, 0.1)) < _P_CELL)
-    found: Mask = up[codes]
-    return found
+def _elevated(cells: Texts, count: Numbers, during: Mask, before: Mask, share: float) -> Mask:
+    """Rows of the cells that are far more frequent during the time than before, by more than chance."""
+    now, then = sums(cells[during], count[during]), sums(cells[before], count[before])
+    names = list(now)
+    seen = np.array([now[name] for name in names], float)
+    usual = np.array([then.get(name, 0) for name in names], float) * share
+    up = (seen >= 2 * usual + 2) & (poisson.sf(seen - 1, np.maximum(1.5 * usual, 0.1)) < _P_CELL)
+    return np.isin(cells, [name for name, is_up in zip(names, up, strict=True) if is_up])
 
 
-def _class_mask(rows: ErrorRows, wanted: Class) -> Mask:
-    return rows.faults() if wanted == "fault" else np.isin(rows.outcome, [wanted])
-
-
-def key_mask(rows: ErrorRows, kind: str, key: str) -> Mask:
-    """The rows of a series."""
+def key_mask(rows: ErrorRows | CallRows, anomaly: SeriesAnomaly) -> Mask:
+    """The rows of a series; all of them for an instance, which the error roll-up does not know."""
+    kind, key = anomaly.key.kind, anomaly.key.id
     if kind == "partner_api":
         partner, _, api = key.partition("\x1f")
         return np.asarray((rows.partner == partner) & (rows.api == api), bool)
-    column = {"api": rows.api, "partner": rows.partner, "service": rows.service}.get(kind)
-    return np.ones(len(rows.minute), bool) if column is None else np.asarray(column == key, bool)
+    if kind in ("api", "partner"):
+        return np.asarray((rows.api if kind == "api" else rows.partner) == key, bool)
+    return np.ones(len(rows.minute), bool)
 
 
 def last_minute(anomaly: SeriesAnomaly) -> int:
@@ -146,101 +172,103 @@ def last_minute(anomaly: SeriesAnomaly) -> int:
     return anomaly.until_minute if anomaly.until_minute is not None else 2**40
 
 
-def _separated(rows: ErrorRows, triggers: Sequence[_Trigger]) -> list[Mask]:
-    """The triggers' rows, split by what would have to be mended."""
-    if not triggers:
-        return []
-    evidence = np.logical_or.reduce([trigger.rows for trigger in triggers])
-    faults = evidence & rows.faults()
-    return _by_service(rows, faults) + _by_partner(rows, evidence & ~faults)
-
-
-def _by_service(rows: ErrorRows, faults: Mask) -> list[Mask]:
-    """Faults by the service where they began. Those whose trace does not say go with the service that fails on the same API."""
-    masks = {str(name): faults & (rows.service == name) for name in np.unique(rows.service[faults].astype(str)) if name}
-    unknown = faults & (rows.service == "")
-    for api in np.unique(rows.api[unknown].astype(str)):
-        lost = unknown & (rows.api == api)
-        weights = {name: int(rows.count[mask & (rows.api == api)].sum()) for name, mask in masks.items() if name}
-        home = max(weights, key=lambda name: (weights[name], name), default="")
-        if home and weights[home]:
-            masks[home] = masks[home] | lost
-        else:
-            masks[""] = masks.get("", np.zeros(len(faults), bool)) | lost
-    return list(masks.values())
-
-
-def _by_partner(rows: ErrorRows, theirs: Mask) -> list[Mask]:
-    """Callers' errors by partner, but for groups that rise at many partners at once."""
-    masks: list[Mask] = []
-    wide = np.zeros(len(theirs), bool)
-    for group in np.unique(rows.group[theirs].astype(str)):
-        mine = theirs & (rows.group == group)
-        if len(np.unique(rows.partner[mine].astype(str))) >= MANY_PARTNERS:
-            wide |= mine
-    if wide.any():
-        masks.append(wide)
-    theirs = theirs & ~wide
-    masks += [theirs & (rows.partner == partner) for partner in np.unique(rows.partner[theirs].astype(str))]
-    return masks
-
-
-def _in_time(rows: ErrorRows, mask: Mask, triggers: Sequence[_Trigger]) -> list[Problem]:
-    """One problem for each episode."""
-    first = int(rows.minute[mask].min())
-    present = np.zeros(int(rows.minute[mask].max()) - first + 1, bool)
-    present[rows.minute[mask] - first] = True
+def _faults(rows: ErrorRows, evidence: Mask, triggers: Sequence[Trigger]) -> list[Problem]:
+    """By the service where they began; those whose trace does not say go with the service that fails on the same API then."""
+    service = _placed(rows, evidence)
     found = []
-    for low, high in stretches(present, GAP_MINUTES):
-        mine = mask & (rows.minute >= first + low) & (rows.minute <= first + high)
-        found.append(Problem(
-            "errors", first + low, first + high, mine, groups=_ordered_groups(rows, mine),
-            anomalies=[t.anomaly for t in triggers if t.anomaly is not None and (t.rows & mine).any()],
-            episodes=[t.episode for t in triggers if t.episode is not None and (t.rows & mine).any()],
-        ))
+    for name in distinct(service[evidence]):
+        for problem in _in_time(rows, evidence & (service == name), triggers):
+            problem.owner = f"service:{name}" if name else "service:unknown"
+            grown = _grown_fault(rows, problem, service == name)
+            found += _by_route(rows, grown, triggers) if name == GATEWAY else [grown]
+    return [problem for problem in found if rows.count[problem.rows].sum() >= LEAST_FAULTS]
+
+
+def _placed(rows: ErrorRows, evidence: Mask) -> Texts:
+    """Each row's service, with a guess for those that do not say."""
+    service = rows.service.copy()
+    lost = rows.faults() & (rows.service == "")
+    known = evidence & (rows.service != "")
+    if not lost.any() or not known.any():
+        return service
+    for api, minute in sorted(set(zip(rows.api[lost].tolist(), rows.minute[lost].tolist(), strict=True))):
+        near = known & rows.between(minute - SLACK_MINUTES, minute + SLACK_MINUTES)
+        if not near.any():
+            continue
+        same = sums(rows.service[near & (rows.api == api)], rows.count[near & (rows.api == api)])
+        others = {name: n for name, n in sums(rows.service[near], rows.count[near]).items() if name != GATEWAY}
+        home = next(iter(same), "") or (next(iter(others)) if len(others) == 1 else "")
+        service[lost & (rows.api == api) & (rows.minute == minute)] = home
+    return service
+
+
+def _grown_fault(rows: ErrorRows, problem: Problem, placed: Mask) -> Problem:
+    """With the failures of the same service and time that are too few to be a trigger themselves."""
+    near = rows.faults() & placed & rows.between(problem.since - 1, problem.until + 1)
+    families = set(rows.family[problem.rows].tolist())
+    usual = set(rows.family[rows.faults() & (rows.minute < problem.since - 1)].tolist())
+    more = near & np.array([family in families or family not in usual for family in rows.family], bool)
+    return _with_rows(rows, problem, problem.rows | more)
+
+
+def _with_rows(rows: ErrorRows, problem: Problem, mask: Mask) -> Problem:
+    problem.rows = mask
+    problem.since, problem.until = int(rows.minute[mask].min()), int(rows.minute[mask].max())
+    problem.groups = list(sums(rows.group[mask], rows.count[mask]))
+    return problem
+
+
+def _by_route(rows: ErrorRows, problem: Problem, triggers: Sequence[Trigger]) -> list[Problem]:
+    """What the gateway answered itself: a problem for each API while they are few."""
+    routes = distinct(rows.api[problem.rows])
+    if len(routes) > MOST_ROUTES:
+        return [problem]
+    found = []
+    for route in routes:
+        for part in _in_time(rows, problem.rows & (rows.api == route), triggers):
+            part.owner = f"api:{route}"
+            found.append(part)
     return found
 
 
-def _ordered_groups(rows: ErrorRows, mask: Mask) -> list[str]:
-    names, codes = np.unique(rows.group[mask].astype(str), return_inverse=True)
-    weight = np.bincount(codes, weights=rows.count[mask])
-    return [str(names[i]) for i in np.argsort(-weight, kind="stable")]
-
-
-def _quiet_problems(rows: ErrorRows, problems: list[Problem], anomalies: Iterable[SeriesAnomaly]) -> list[Problem]:
-    """Latency, silence and surges: into the failing problem that explains them, else united by kind and time."""
+def _refusals(rows: ErrorRows, calls: CallRows, theirs: Mask, triggers: Sequence[Trigger]) -> list[Problem]:
+    """Callers' errors by partner, but for families that rise at many partners at once."""
     found: list[Problem] = []
-    for anomaly in sorted(anomalies, key=lambda a: -a.score):
-        kind = _KIND_OF_FEATURE.get(anomaly.feature)
-        if kind is None:
+    for trigger in triggers:
+        if trigger.wide:
+            for problem in _in_time(rows, trigger.rows & theirs, triggers):
+                problem.owner = f"family:{trigger.wide}"
+                found.append(problem)
+            theirs = theirs & ~trigger.rows
+    for partner in distinct(rows.partner[theirs]):
+        for problem in _in_time(rows, theirs & (rows.partner == partner), triggers):
+            problem.owner = f"partner:{partner}"
+            found.append(_grown_refusals(rows, calls, problem, partner))
+    return [problem for problem in found if rows.count[problem.rows].sum() >= LEAST_REFUSED]
+
+
+def _grown_refusals(rows: ErrorRows, calls: CallRows, problem: Problem, partner: str) -> Problem:
+    """With the partner's errors of the same kind on other APIs; with all of them when hardly any call succeeds."""
+    near = ~rows.faults() & (rows.partner == partner) & rows.between(problem.since - 1, problem.until + 1)
+    families = distinct(rows.family[problem.rows])
+    inside = near & rows.between(problem.since, problem.until)
+    all_calls = int(calls.calls[(calls.partner == partner) & calls.between(problem.since, problem.until)].sum())
+    if rows.count[inside].sum() < ALL_REFUSED * all_calls:
+        near = near & np.isin(rows.family, families)
+    return _with_rows(rows, problem, problem.rows | near)
+
+
+def _in_time(rows: ErrorRows, mask: Mask, triggers: Sequence[Trigger]) -> list[Problem]:
+    """One problem for each episode."""
+    minutes = np.unique(rows.minute[mask])
+    found = []
+    for run in np.split(minutes, np.flatnonzero(np.diff(minutes) > GAP_MINUTES) + 1):
+        if not len(run):
             continue
-        until = last_minute(anomaly)
-        if kind != "abnormal_use" and any(_explains(rows, problem, anomaly) for problem in problems):
-            continue
-        home = next((p for p in found if p.kind == kind and _joins(p, anomaly, until)), None)
-        if home is None:
-            found.append(Problem(kind, anomaly.since_minute, until, np.zeros(len(rows.minute), bool), anomalies=[anomaly]))
-        else:
-            home.anomalies.append(anomaly)
-            home.since, home.until = min(home.since, anomaly.since_minute), max(home.until, until)
+        mine = mask & rows.between(int(run[0]), int(run[-1]))
+        causes = [t for t in triggers if (t.rows & mine).any()]
+        found.append(_with_rows(rows, Problem(
+            "errors", 0, 0, mine, new=any(t.episode.new for t in causes if t.episode),
+            grown=any(not t.episode.new for t in causes if t.episode), anomalies=[t.anomaly for t in causes if t.anomaly],
+        ), mine))
     return found
-
-
-def _explains(rows: ErrorRows, problem: Problem, anomaly: SeriesAnomaly) -> bool:
-    if anomaly.since_minute > problem.until + SLACK_MINUTES or last_minute(anomaly) < problem.since - SLACK_MINUTES:
-        return False
-    return bool((key_mask(rows, anomaly.key.kind, anomaly.key.id) & problem.rows).any())
-
-
-def _joins(problem: Problem, anomaly: SeriesAnomaly, until: int) -> bool:
-    if anomaly.since_minute > problem.until + SLACK_MINUTES or until < problem.since - SLACK_MINUTES:
-        return False
-    if problem.kind == "latency":
-        return True
-    first = problem.anomalies[0].key
-    return partner_of(first.kind, first.id) == partner_of(anomaly.key.kind, anomaly.key.id)
-
-
-def partner_of(kind: str, key: str) -> str:
-    """The partner of a series, or ''."""
-    return key.partition("\x1f")[0] if kind in ("partner", "partner_api") else ""

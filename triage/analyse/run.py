@@ -20,10 +20,11 @@ from triage.analyse.changes import ChangeSeen
 from triage.analyse.digest import Chunk, Digest, digest
 from triage.analyse.events import ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
 from triage.analyse.explain import explain
-from triage.analyse.impact import CallRows, measure
+from triage.analyse.impact import measure
 from triage.analyse.judge import Context, judge
 from triage.analyse.memory import Memory
-from triage.analyse.problems import ErrorRows, Problem
+from triage.analyse.problems import Problem
+from triage.analyse.rows import CallRows, ErrorRows
 from triage.analyse.samples import fetch_samples
 from triage.calls.join import derive_calls
 from triage.domain.finding import Finding
@@ -123,7 +124,7 @@ def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], comp
 
 _CALL_COLUMNS: Final = (
     "witness_id", "witness", "time_ns", "duration_ns", "partner", "method", "route", "status", "outcome", "codes", "message",
-    "trace_id", "gateway_request_id", "service", "flag", "bytes_in", "bytes_out", "instance",
+    "trace_id", "span_id", "gateway_request_id", "service", "flag", "bytes_in", "bytes_out", "instance",
 )
 
 
@@ -136,9 +137,9 @@ def _judge(
     if not len(calls) and not len(errors):
         return []
     start = min(int(np.min(t.column("minute").to_numpy())) for t in (calls, errors) if len(t))
-    context = Context(start, end, max(judge_from, start), memory.first_seen(), memory.ready_from(settings.learning_minutes))
+    context = Context(start, end, max(judge_from, start), memory.ready_from(settings.learning_minutes), memory.families())
     problems: list[Problem] = settings.compute(judge, calls, errors, context)
-    rows, call_rows = ErrorRows.of(errors), CallRows.of(calls)
+    rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
     changes = _changes(state, memory, start)
     findings = [
         _explained(records, problem, rows, call_rows, changes, memory, settings) for problem in problems

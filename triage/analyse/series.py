@@ -94,6 +94,8 @@ _PRIORS: Final[dict[Feature, SharePrior]] = {
     "customer_error_share": SharePrior(0.10, 20.0),
 }
 
+_MEANS: Final[tuple[Feature, ...]] = ("latency", "bytes")
+
 
 def find_anomalies(windows: Sequence[SeriesWindow] | SeriesBatch) -> list[SeriesAnomaly]:
     """The episodes that touch the new minutes, in the order of the series.
@@ -122,20 +124,23 @@ def _of_batch(batch: SeriesBatch) -> list[SeriesAnomaly]:
 def _of_chunk(batch: SeriesBatch) -> list[_Found]:
     active = batch.calls > 0
     first = np.where(active.any(axis=1), active.argmax(axis=1), batch.calls.shape[1])
+    since = max(0, len(batch.minutes) - batch.judge_last - CALM_LIMIT)
+    candidates = _candidates(batch, since)
     found: list[_Found] = []
     for feature in FEATURES:
+        rows = np.flatnonzero(candidates[feature])
         weight = np.ones_like(batch.calls)
         if feature == "rate_drop":  # The end of a surge is no drop.
             _leave_out(weight, (one for one in found if one.feature == "rate_surge"))
         learning = RATE_LEARNING_MINUTES if feature in ("rate_drop", "rate_surge") else LEARNING_MINUTES
-        found += _of_feature(batch, feature, first + learning, weight)
+        found += _of_feature(batch, feature, rows, first + learning, weight)
     return _without_backlog(found)
 
 
-def _of_feature(batch: SeriesBatch, feature: Feature, start: NDArray[np.intp], weight: Matrix) -> list[_Found]:
+def _of_feature(
+    batch: SeriesBatch, feature: Feature, rows: NDArray[np.intp], start: NDArray[np.intp], weight: Matrix
+) -> list[_Found]:
     """Judges the series again, without the episodes found so far in the baseline, until these no longer change."""
-    since = max(0, len(batch.minutes) - batch.judge_last - CALM_LIMIT)
-    rows = np.flatnonzero(_candidates(batch, feature, since))
     given = weight.copy()
     found: dict[int, list[_Found]] = {}
     for _ in range(PASSES):
@@ -161,16 +166,16 @@ def _leave_out(weight: Matrix, found: Iterable[_Found]) -> None:
         weight[one.series, one.episode.first : one.episode.last + 1] = 0.0
 
 
-def _candidates(batch: SeriesBatch, feature: Feature, since: int) -> NDArray[np.bool_]:
-    """Series worth a closer look; the rest costs one glance."""
-    if feature in _PRIORS:
-        return share_candidates(_counts(batch, feature), batch.calls, _PRIORS[feature], since)
-    if feature in ("rate_drop", "rate_surge"):
-        return rate_candidates(batch.calls, feature == "rate_surge", since)
-    hit = np.zeros(len(batch.keys), dtype=np.bool_)
-    for logs, least_rise, _ in _means(batch, feature):
-        hit |= mean_candidates(logs, batch.calls, least_rise, since)
-    return hit
+def _candidates(batch: SeriesBatch, since: int) -> dict[Feature, NDArray[np.bool_]]:
+    """By feature: the series worth a closer look; the rest costs one glance."""
+    rates = rate_candidates(batch.calls, since)
+    out: dict[Feature, NDArray[np.bool_]] = {"rate_surge": rates, "rate_drop": rates}
+    for feature, prior in _PRIORS.items():
+        out[feature] = share_candidates(_counts(batch, feature), batch.calls, prior, since)
+    for feature in _MEANS:
+        hits = [mean_candidates(logs, batch.calls, least, since) for logs, least, _ in _means(batch, feature)]
+        out[feature] = np.logical_or.reduce(hits)
+    return out
 
 
 def _counts(batch: SeriesBatch, feature: Feature) -> Matrix:

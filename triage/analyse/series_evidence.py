@@ -119,6 +119,7 @@ def share_evidence(failed: Matrix, calls: Matrix, weight: Matrix, prior: SharePr
 
     No stretch is judged by a past with fewer calls than it has itself: what was always so is not news.
     """
+    weight = weight * _not_too_much(calls)
     bad, all_ = Sums(failed), Sums(calls)
     past_bad, past_all = Sums(failed * weight), Sums(calls * weight)
     season = _seasonal_share(failed * weight, calls * weight, prior)
@@ -137,15 +138,21 @@ def share_evidence(failed: Matrix, calls: Matrix, weight: Matrix, prior: SharePr
     return _stack(SHARE_SCALES, 0.4, parts)
 
 
-def rate_candidates(calls: Matrix, surge: bool, since: int) -> NDArray[np.bool_]:
+def _not_too_much(calls: Matrix) -> Matrix:
+    """Weights by which no minute counts for more than four usual ones: a burst must not be what is usual later."""
+    mean = calls.sum(axis=1) / np.maximum((calls > 0).sum(axis=1), 1)
+    out: Matrix = np.minimum(1.0, 4.0 * mean[:, None] / np.maximum(calls, 1.0))
+    return out
+
+
+def rate_candidates(calls: Matrix, since: int) -> NDArray[np.bool_]:
     """Series in which `rate_evidence` could tell anything from minute `since` on."""
     weight = np.ones_like(calls)
     seen_sums = Sums(calls, since)
     hit = np.zeros(len(calls), dtype=np.bool_)
     for scale, (usual, _) in _expected(calls, weight, since).items():
         seen = seen_sums.last(scale)
-        told = _surges(seen, usual) if surge else _drops(seen, usual)
-        hit |= told.any(axis=1)
+        hit |= (_surges(seen, usual) | _drops(seen, usual)).any(axis=1)
     return hit
 
 

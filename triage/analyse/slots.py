@@ -22,7 +22,7 @@ from triage.analyse.masking_tokens import FAULT_WORD, STAR
 NEED_VALUE: Final = 2
 NEED_QUOTED: Final = 3
 NEED_WORD: Final = 5
-NEED_FIRST: Final = 10
+NEED_FIRST: Final = 8
 NEED_BARE: Final = 12
 NEED_FAULT: Final = 12
 """Distinct words that open a slot: in `key=value`; in quotes; in running text; as the first word; with one word beside;

@@ -15,7 +15,7 @@ import orjson
 
 from triage.domain.columns import COLUMNS, ColumnType, Signal
 from triage.domain.records import Columns, Records
-from triage.mask.rules import Rule
+from triage.mask.rules import Rule, owner_in
 from triage.mask.text import TextMasker
 from triage.mask.tokens import MASKED
 from triage.ports.masked import MaskedRecords
@@ -49,10 +49,12 @@ _INHERITED: Final = frozenset({Rule.DROP, Rule.AUTH, Rule.PSEUDONYM, Rule.ADDRES
 class _Key:
     """What is known of an attribute key: its rule, and values that were found harmless."""
 
-    __slots__ = ("harmless", "inherited", "mask", "numbers", "pseudonymous", "remember")
+    __slots__ = ("harmless", "inherited", "mask", "numbers", "owner", "plain", "pseudonymous", "remember")
 
-    def __init__(self, rule: Rule, mask: Callable[[str], str]) -> None:
+    def __init__(self, rule: Rule, mask: Callable[[str], str], owner: str = "") -> None:
         self.mask = mask
+        self.plain = rule is Rule.TEXT
+        self.owner = owner  # 'debtor': an object under this key is about a person
         self.pseudonymous = rule is Rule.PSEUDONYM
         self.harmless: set[str] = set()
         self.remember = rule not in _PERSONAL
@@ -100,7 +102,7 @@ class Masker:
         found = self._keys.get(name)
         if found is None:
             rule = self._text.rule(_valid(name))
-            found = _Key(rule, self._text.by_rule(rule))
+            found = _Key(rule, self._text.by_rule(rule), owner_in(name))
             if len(self._keys) < _KNOWN_KEYS:
                 self._keys[name] = found
         return found
@@ -193,6 +195,8 @@ class _Batch:
         known = self._masker._keys
         for name, value in mapping.items():
             key = outer if outer.inherited else known.get(name) or keys(str(name))
+            if outer.owner and key.plain:
+                key = keys(f"{outer.owner}.{name}")
             kind = type(value)
             if kind is str:
                 if value in key.harmless:

@@ -51,7 +51,8 @@ _DROP: Final = (
     "rawrequest", "rawresponse",
     "firstname", "lastname", "givenname", "familyname", "surname", "fullname", "middlename", "maidenname", "nickname",
     "customername", "custname", "holdername", "accountname", "acctname", "cardholder", "beneficiaryname", "payeename",
-    "payername", "debtorname", "creditorname", "contactname", "psuname", "recipientname", "sendername", "cardname",
+    "payername", "debtorname", "creditorname", "contactname", "psuname", "recipientname", "sendername", "cardname", "ownername",
+    "personname", "debtoraccountname", "creditoraccountname",
     "birthdate", "dateofbirth", "birthday", "dob", "streetaddress", "postaladdress", "homeaddress", "addressline",
     "addresslines", "billingaddress", "customeraddress", "postcode", "zipcode", "passportnumber", "passportno",
     "nationalid", "taxid", "idcard", "idcardno", "idcardnumber", "remittanceinformation",
@@ -91,6 +92,10 @@ _CHINESE: Final[dict[str, Rule]] = {
     "手机号": Rule.STRICT, "手机": Rule.STRICT, "邮箱": Rule.STRICT, "账号": Rule.PSEUDONYM,
     "账户": Rule.PSEUDONYM, "客户号": Rule.PSEUDONYM,
 }
+_OWNERS: Final = frozenset({
+    "debtor", "creditor", "payer", "payee", "customer", "account", "user", "psu", "beneficiary", "holder", "cardholder",
+    "recipient", "sender", "owner", "person", "card", "contact", "debtoraccount", "creditoraccount", "accountholder",
+})
 _NOT_PLAIN: Final = re.compile(r"[^a-z0-9]")
 
 
@@ -109,6 +114,12 @@ def rule_of(key: str) -> Rule:
     if len(parts) > 1 and parts[0] in _TECHNICAL:
         return Rule.DROP if last.endswith(_DROP[:6]) else Rule.TEXT
     return _by_name(names)
+
+
+def owner_in(key: str) -> str:
+    """The word for a person's thing that a key ends with (`Debtor` -> 'debtor'), or ''. Names inside it are personal."""
+    last = _NOT_PLAIN.sub("", key.lower().rpartition(".")[2])
+    return last if last in _OWNERS else ""
 
 
 def _by_name(names: tuple[str, str, str]) -> Rule:

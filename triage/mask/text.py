@@ -31,6 +31,7 @@ _BARE: Final = re.compile(r"[^\s\"'\[{(&;,<>|)}\]\\][^\s\"'&;,<>|)}\]\\]*")
 _LINE: Final = re.compile(r"[^\r\n\"']+")
 _SCHEME: Final = re.compile(r"(?:bearer|basic|dpop|digest|negotiate)\b", re.IGNORECASE)
 _PASSWORD: Final = ("password", "passwd", "pwd", "secret", "passphrase", "otp", "pin", "密码", "口令", "验证码")
+_SCHEME_AND_CREDENTIALS: Final = re.compile(r"[A-Za-z][\w-]* (?=[^\s\"']*[0-9_=])[^\s\"',;]{6,}")
 _ENUM: Final = re.compile(
     r"\d{1,4}|[A-Z]{1,3}\d{2,6}|UK\.OBIE\.[\w.]+|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{3,24}|[a-z]+(?:_[a-z]+)+|[a-z]{3,12}"
 )
@@ -126,6 +127,10 @@ class TextMasker:
     def _value_at(self, text: str, place: int, key: str, rule: Rule) -> tuple[int, str, bool] | None:
         gap = _VALUE_AT.match(text, place)
         start = gap.end() if gap else place
+        if rule is Rule.AUTH:
+            scheme = _SCHEME_AND_CREDENTIALS.match(text, start)
+            if scheme is not None and _SCHEME.match(scheme[0]) is None:
+                return start, scheme[0], False
         quoted = _QUOTED.match(text, start)
         if quoted is not None:
             return quoted.start(2), quoted[2], True

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 from elasticsearch import Elasticsearch
 
 from triage.domain.columns import ALIAS_COLUMNS, COLUMNS, ID_COLUMNS, SIGNALS, Signal
-from triage.domain.windows import MINUTE_NS, Window
-from triage.errors import StoreError, StoreUnavailable
+from triage.domain.windows import Window
+from triage.errors import StoreUnavailable
 from triage.ports.masked import MaskedRecords, arrow_schema
 from triage.ports.records import Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
 from triage.store.conditions import check, check_columns, matching
 from triage.store.cursors import decode_cursor, encode_cursor
-from triage.store.documents import bulk_items, source_fields, to_table
-from triage.store.elastic_bulk import CREATED, KNOWN, UNREADABLE, BulkWriter, write_checked
+from triage.store.documents import source_fields, to_table
+from triage.store.elastic_bulk import BulkWriter, write_checked
 from triage.store.elastic_client import translated
 from triage.store.elastic_cluster import ClusterWatch
 from triage.store.elastic_query import needs_check, records_query
@@ -26,8 +25,11 @@ from triage.store.elastic_retention import Retention
 from triage.store.elastic_rollups import ElasticRollups
 from triage.store.elastic_schema import Layout, Names, install, record_templates
 from triage.store.elastic_search import PAGE, Hits, Searcher
+from triage.store.elastic_writes import RecordWriter
+from triage.store.group import GroupCommit
 from triage.store.lookup import carried, merged
 
+_WRITERS: Final = 4  # bulks in flight: one process must keep more than one core of the cluster busy
 _TERMS: Final = 10_000  # values of one `terms` query; Elasticsearch takes 65,536
 _FOUND: Final = sorted({"trace_id", "span_id", "witness_id", "time_ns", *ALIAS_COLUMNS})
 
@@ -44,61 +46,18 @@ class ElasticRecordStore:
         self._cluster = ClusterWatch(client, self._names, replicas=replicas)
         self._rollups = ElasticRollups(client, self._names, self._search, self._bulk, self._cluster)
         self._retention = Retention(client, self._names, self._search, self._bulk, self._cluster)
+        writer = RecordWriter(client, self._names, self._bulk, self._cluster, self._retention)
+        self._group = GroupCommit(writer.commit, "elastic-writer", _WRITERS)
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def append(self, batch: MaskedRecords) -> Appended:
-        """One bulk for all signals, then the receipt."""
-        tables = {signal: batch.table(signal) for signal in SIGNALS if len(batch.table(signal))}
-        appended = Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0))
-        if not tables:
-            return appended
-        for signal in tables:
-            tables[signal], known = self._retention.without_pinned(signal, tables[signal])
-            appended.duplicate[signal] += known
-        for signal, statuses in self._write(tables).items():
-            appended.kept[signal] += statuses.count(CREATED)
-            appended.duplicate[signal] += statuses.count(KNOWN)
-        self._leave_receipt(tables.values())
-        return appended
+        """Write it, with what else waits."""
+        return self.submit(batch).result()
 
-    def _write(self, tables: dict[Signal, pa.Table], *, plain: bool = False) -> dict[Signal, list[int]]:
-        """The status of every row, CREATED or KNOWN. What Elasticsearch cannot index is written again without that."""
-        result = self._statuses(tables, plain=plain)
-        if not plain:
-            bad = {s: [row for row, status in enumerate(found) if status == UNREADABLE] for s, found in result.items()}
-            again = {signal: tables[signal].take(rows) for signal, rows in bad.items() if rows}
-            for signal, found in (self._write(again, plain=True) if again else {}).items():
-                for row, status in zip(bad[signal], found, strict=True):
-                    result[signal][row] = status
-        if refused := {status for found in result.values() for status in found} - {CREATED, KNOWN}:
-            raise StoreError(f"Elasticsearch refused records with status {', '.join(map(str, sorted(refused)))}")
-        return result
-
-    def _statuses(self, tables: dict[Signal, pa.Table], *, plain: bool) -> dict[Signal, list[int]]:
-        """One bulk."""
-        items = [bulk_items(signal, table, self._index(signal), plain=plain) for signal, table in tables.items()]
-        copies = self._cluster.view().copies
-        try:
-            with translated():
-                statuses = self._bulk.write(pa.concat_arrays(items), copies=copies)
-        except StoreUnavailable:
-            self._cluster.forget()
-            raise
-        result: dict[Signal, list[int]] = {}
-        for signal, table in tables.items():
-            result[signal], statuses = statuses[: len(table)], statuses[len(table) :]
-        return result
-
-    def _leave_receipt(self, tables: Collection[pa.Table]) -> None:
-        """Name every minute of the batch, known records or not: an earlier attempt may have died before its receipt."""
-        times = np.concatenate([table.column("time_ns").to_numpy() for table in tables])
-        receipt = {"at_ns": time.time_ns(), "minutes": np.unique(times // MINUTE_NS).tolist()}
-        with translated():
-            self._client.index(
-                index=self._names.receipts, document=receipt, timeout="10s",
-                wait_for_active_shards=self._cluster.view().copies,
-            )
+    def submit(self, batch: MaskedRecords) -> Future[Appended]:
+        """Queue it for the next bulk."""
+        return self._group.submit(batch)
 
     def receipts(self, limit: int = 1000) -> list[Receipt]:
         """Read after a refresh; the records that they name are refreshed before they are given out."""
@@ -220,14 +179,12 @@ class ElasticRecordStore:
         self._refresh(*map(self._names.alias, SIGNALS))
 
     def close(self) -> None:
-        """Nothing waits here; the client belongs to its maker, who may share it."""
+        """Finish what waits. The client belongs to its maker, who may share it."""
+        self._group.close()
 
     def _refresh(self, *indices: str) -> None:
         with translated():
             self._client.indices.refresh(index=indices, ignore_unavailable=True)
-
-    def _index(self, signal: Signal) -> Any:
-        return lambda time_ns: self._names.day(signal, time_ns)
 
 
 def _newest(query: dict[str, Any], size: int, source: Sequence[str]) -> dict[str, Any]:

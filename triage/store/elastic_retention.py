@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from elasticsearch import Elasticsearch
 
@@ -21,6 +22,8 @@ from triage.store.elastic_client import translated
 from triage.store.elastic_cluster import ClusterWatch
 from triage.store.elastic_schema import Names, signal_mapping
 from triage.store.elastic_search import Searcher
+
+Mask = npt.NDArray[np.bool_]
 
 _TERMS: Final = 1000
 _EXISTS: Final = 400
@@ -92,22 +95,21 @@ class Retention:
                 index=pinned, mappings=signal_mapping(signal), settings={**settings, "number_of_shards": 1},
             )
 
-    def without_pinned(self, signal: Signal, table: pa.Table) -> tuple[pa.Table, int]:
-        """The rows that are not held as pinned ones of a dropped day, and the number of the others."""
+    def held(self, signal: Signal, table: pa.Table) -> Mask:
+        """Which rows are held as pinned ones of a dropped day, shape (rows,)."""
+        result = np.zeros(len(table), bool)
         known = self._cluster.view().pinned
         if not known:
-            return table, 0
+            return result
         days = table.column("time_ns").to_numpy() // DAY_NS
-        fresh = np.ones(len(table), bool)
         for number in np.unique(days):
             index = self._names.pinned(signal, day_of(int(number) * DAY_NS))
             if index in known:
                 rows = np.flatnonzero(days == number)
-                fresh[rows] = ~self._held(index, signal, table.take(pa.array(rows)))
-        return table.filter(pa.array(fresh)), int((~fresh).sum())
+                result[rows] = self._in_index(index, signal, table.take(pa.array(rows)))
+        return result
 
-    def _held(self, index: str, signal: Signal, table: pa.Table) -> Any:
-        """Which rows this index holds, shape (rows,)."""
+    def _in_index(self, index: str, signal: Signal, table: pa.Table) -> Mask:
         columns = [table.column(name).to_pylist() for name in ID_COLUMNS[signal]]
         ids = ["".join(parts) for parts in zip(*columns, strict=True)]
         with translated():

@@ -15,7 +15,9 @@ def test_test_cards_of_the_schemes(digits: str) -> None:
     assert not is_card(digits[:-1] + str((int(digits[-1]) + 1) % 10))
 
 
-@pytest.mark.parametrize("digits", ["1726783839539", "1726783839539000064", "1111111111111117", "0000000000000000", "9999999999999995"])
+@pytest.mark.parametrize(
+    "digits", ["1726783839539", "1726783839539000064", "1111111111111117", "0000000000000000", "9999999999999995"]
+)
 def test_no_issuer_no_card(digits: str) -> None:
     assert not is_card(digits)
 

@@ -83,7 +83,8 @@ def test_secrets_by_the_name_of_their_key() -> None:
             "Bearer [jwt alg=PS256 kid=k1 iss=https://as.bank.example client_id=tpp-1 exp=1780000000 sub=~"
             f"{MASKER.pseudonym('alice')}]"],
         "http.request.header.cookie": "[masked]", "password": "[masked]", "client_secret": "[masked]", "otp": "[masked]",
-        "x-jws-signature": "[masked]", "code": "[masked]", "nested": {"apikey": "[masked]", "deep": [{"refresh_token": "[masked]"}]},
+        "x-jws-signature": "[masked]", "code": "[masked]",
+        "nested": {"apikey": "[masked]", "deep": [{"refresh_token": "[masked]"}]},
         "cookies": {"sid": "[masked]"}, "enabled": True,
     }
 
@@ -108,7 +109,8 @@ def test_paths_addresses_and_bodies() -> None:
 
     assert attributes({
         "url.path": "/open-banking/v3.1/aisp/accounts/22289/balances?x=1", "url.full": "https://u:p@bank/v1/users/id/22289#f",
-        "url.query": "code=1", "client.address": "104.25.212.99", "http.request.header.x-forwarded-for": "104.25.212.99, 2001:db8:1:2::1",
+        "url.query": "code=1", "client.address": "104.25.212.99",
+        "http.request.header.x-forwarded-for": "104.25.212.99, 2001:db8:1:2::1",
         "http.response.body": '{"a":1}', "db.statement": "select * from t where name = 'O''Neil' and n = 12345678 and k = $1",
         "http.target": "/v1/loans/1234567/plan", "x": {"url.path": "/v1/consents/1234567"},
     }) == {
@@ -131,7 +133,8 @@ def test_ids_of_calls_survive_unless_they_are_personal(name: str) -> None:
 
 
 def test_free_text_of_every_signal() -> None:
-    row = {"body": "card 4111111111111111", "exception_message": "mail a@b.example", "message": "Bearer abc123def", "name": "GET /users/4711",
+    row = {"body": "card 4111111111111111", "exception_message": "mail a@b.example", "message": "Bearer abc123def",
+           "name": "GET /users/4711",
            "events": [{"time_ns": 5, "name": "e", "attributes": {"exception.message": "pan 4111 1111 1111 1111"}}]}
     masked = MASKER.mask(records("logs", row))
 
@@ -166,6 +169,15 @@ def test_lone_surrogates_big_numbers_bytes_and_depth() -> None:
     assert MASKER.mask_text("x\ud800") == "x?"
 
 
+def test_an_object_about_a_person() -> None:
+    assert attributes({
+        "debtor": {"name": "Alice", "id": "77", "country": "GB"}, "CreditorAccount": [{"Name": "Bob"}], "service": {"name": "x"},
+    }) == {
+        "debtor": {"name": "[masked]", "id": "77", "country": "GB"}, "CreditorAccount": [{"Name": "[masked]"}],
+        "service": {"name": "x"},
+    }
+
+
 def test_numbers_that_are_cards() -> None:
     assert attributes({"a": 4111111111111111, "b": 4111111111111112, "customer_id": 17}) == {
         "a": "411111******1111", "b": 4111111111111112, "customer_id": MASKER.pseudonym("17")}
@@ -189,7 +201,10 @@ def test_never_raises_and_gives_json(given: dict[str, Any], text: str, identity:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.uuids().map(str) | st.binary(min_size=16, max_size=16).map(bytes.hex) | st.integers(1_600_000_000, 1_900_000_000).map(str))
+@given(
+    st.uuids().map(str) | st.binary(min_size=16, max_size=16).map(bytes.hex)
+    | st.integers(1_600_000_000, 1_900_000_000).map(str)
+)
 def test_ids_and_times_survive_everywhere(value: str) -> None:
     times = [value, value + "539", value + "539123", value + "539123456"] if value.isdecimal() else [value]
     for kept in times:

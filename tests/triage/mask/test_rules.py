@@ -14,8 +14,8 @@ EXPECTED: dict[Rule, tuple[str, ...]] = {
     Rule.AUTH: ("authorization", "http.request.header.authorization", "Proxy-Authorization"),
     Rule.CODE: ("code",),
     Rule.PSEUDONYM: (
-        "enduser.id", "enduser.pseudo.id", "user.id", "user.hash", "psu.id", "http.request.header.psu-id", "customer_id", "account.id",
-        "AccountNumber", "http.request.header.x-idempotency-key", "session.id", "user.name",
+        "enduser.id", "enduser.pseudo.id", "user.id", "user.hash", "psu.id", "http.request.header.psu-id",
+        "customer_id", "account.id", "AccountNumber", "http.request.header.x-idempotency-key", "session.id", "user.name",
     ),
     Rule.ADDRESS: (
         "client.address", "http.request.header.x-forwarded-for", "http.request.header.x-fapi-customer-ip-address",

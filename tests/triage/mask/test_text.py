@@ -59,7 +59,8 @@ def phone(rnd: random.Random) -> str:
 
 
 def email(rnd: random.Random) -> str:
-    return f"{rnd.choice(['alice', 'bob.smith', 'li.wei+x', 'o_neil'])}{rnd.randint(1, 99)}@{rnd.choice(['example.com', 'mail.bank.example'])}"
+    who = rnd.choice(["alice", "bob.smith", "li.wei+x", "o_neil"])
+    return f"{who}{rnd.randint(1, 99)}@{rnd.choice(['example.com', 'mail.bank.example'])}"
 
 
 def token(rnd: random.Random) -> str:
@@ -70,19 +71,22 @@ def token(rnd: random.Random) -> str:
 PERSONAL = (card, iban, resident, cpf, phone, email, token)
 SENTENCES = (
     "payment to {} was rejected", "Invalid value '{}' for field Data.Initiation", "customer {} not found, retry in 5 s",
-    '{{"level":"ERROR","msg":"lookup failed","value":"{}"}}', "2024-03-05T10:15:30.123Z WARN [pool-3] c.b.Foo - {}", "value={}", "[{}]",
+    '{{"level":"ERROR","msg":"lookup failed","value":"{}"}}', "2024-03-05T10:15:30.123Z WARN [pool-3] c.b.Foo - {}",
+    "value={}", "[{}]",
     "GET /v1/things/{} -> 500 in 12 ms", "卡 {} 无效",
 )
 
 
 def harmless(rnd: random.Random) -> str:
+    seconds = rnd.randint(1_600_000_000, 1_900_000_000)
     return rnd.choice([
-        str(uuid.UUID(int=rnd.getrandbits(128), version=4)), f"{rnd.getrandbits(128):032x}", str(rnd.randint(1_600_000_000, 1_900_000_000)),
-        str(rnd.randint(1_600_000_000_000, 1_900_000_000_000)), str(rnd.randint(1_600_000_000_000_000_000, 1_900_000_000_000_000_000)),
-        f"{rnd.random():.16f}", f"{rnd.randint(1, 255)}.{rnd.randint(0, 255)}.1.2:8080", f"order-{rnd.randint(1, 99999)}", "v4.0.1",
+        str(uuid.UUID(int=rnd.getrandbits(128), version=4)), f"{rnd.getrandbits(128):032x}", f"sha256:{rnd.getrandbits(256):064x}",
+        str(seconds), f"{seconds}{digits(rnd, 3)}", f"{seconds}{digits(rnd, 9)}",
+        f"{rnd.random():.16f}", f"1.{digits(rnd, 13)}e+18",
+        f"{rnd.randint(1, 255)}.{rnd.randint(0, 255)}.1.2:8080", f"order-{rnd.randint(1, 99999)}", "v4.0.1",
         "UK.OBIE.Field.Missing", f"took {rnd.randint(10**9, 10**11)} ns", "java.lang.NullPointerException: x is null",
-        f"2024-0{rnd.randint(1, 9)}-1{rnd.randint(0, 9)}T10:15:30.{digits(rnd, 6)}+08:00", "token: expired", "Basic authentication failed",
-        f"1.{digits(rnd, 13)}e+18", f"sha256:{rnd.getrandbits(256):064x}", f"{digits(rnd, 4)}-{digits(rnd, 2)}", f"pool-{digits(rnd, 3)}-thread-{digits(rnd, 2)}",
+        f"2024-0{rnd.randint(1, 9)}-1{rnd.randint(0, 9)}T10:15:30.{digits(rnd, 6)}+08:00", "token: expired",
+        "Basic authentication failed", f"{digits(rnd, 4)}-{digits(rnd, 2)}", f"pool-{digits(rnd, 3)}-thread-{digits(rnd, 2)}",
     ])
 
 
@@ -94,6 +98,11 @@ def secret_of(value: str) -> str:
     return bare[7:-5] if len(bare) > 14 else bare[:-5]
 
 
+def is_missed(value: str, text: str, masked: str) -> bool:
+    left = masked if "@" in value else "".join(filter(str.isalnum, masked))
+    return masked == text or secret_of(value) in left
+
+
 def test_recall_over_a_seeded_corpus() -> None:
     rnd = random.Random(7)
     missed = []
@@ -101,7 +110,7 @@ def test_recall_over_a_seeded_corpus() -> None:
         value = PERSONAL[number % len(PERSONAL)](rnd)
         text = rnd.choice(SENTENCES).format(value)
         masked = MASKER.mask_text(text)
-        if masked == text or (secret_of(value) in "".join(filter(str.isalnum, masked)) if "@" not in value else secret_of(value) in masked):
+        if is_missed(value, text, masked):
             missed.append((text, masked))
 
     assert len(missed) / 4_200 <= 0.005, missed[:20]
@@ -134,6 +143,9 @@ def test_precision_over_a_seeded_corpus() -> None:
         ("x-fapi-customer-ip-address: 104.25.212.99", "x-fapi-customer-ip-address: 104.25.212.0/24"),
         ("手机号:13812345678", "手机号:***5678"),
         ("key AKIAIOSFODNN7EXAMPLE", "key [masked]"),
+        ("Authorization: ApiKey abc123def", "Authorization: [masked]"),
+        ('{"req":"{\\"otp\\":123456,\\"pwd\\":\\"x\\"}"}', '{"req":"{\\"otp\\":[masked],\\"pwd\\":\\"[masked]\\"}"}'),
+        ("curl -H 'x-api-key: abc123' https://h/", "curl -H 'x-api-key: [masked]' https://h/"),
         ("", ""),
     ],
 )
@@ -143,7 +155,8 @@ def test_forms(text: str, masked: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["dial tcp 10.2.3.4:8080: connect: connection refused", "status code: 500", "code: 900803", "error code=AC17", "unexpected token: '<'",
+    ["dial tcp 10.2.3.4:8080: connect: connection refused", "status code: 500", "code: 900803", "error code=AC17",
+    "unexpected token: '<'",
      "at com.bank.Foo.bar(Foo.java:123)", "GET /accounts/{AccountId}/balances 500", "/v1/accounts/balances",
      "took 15234567890 ns", "balancer_start_ns 1.7267838395395e+18 1726783839539000064", "authorization: denied for partner acme"],
 )
@@ -152,8 +165,10 @@ def test_what_triage_needs_stays(text: str) -> None:
 
 
 PIECES = st.lists(
-    st.sampled_from(["4111111111111111", "GB29NWBK60161331926819", "a@b.co", "password=", "Bearer ", "eyJhbGciOiJub25lIn0", ".", " ", "~",
-                     "/accounts/", "22289", "?a=b&", "://", "+44", "7700900123", '"', "'", ":", "13812345678", "*", "[masked]", "account "])
+    st.sampled_from(["4111111111111111", "GB29NWBK60161331926819", "a@b.co", "password=", "Bearer ", "eyJhbGciOiJub25lIn0",
+    ".", " ", "~",
+                     "/accounts/", "22289", "?a=b&", "://", "+44", "7700900123", '"', "'",
+                     ":", "13812345678", "*", "[masked]", "account "])
     | st.text(max_size=6), max_size=12).map("".join)
 
 

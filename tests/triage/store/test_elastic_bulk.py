@@ -80,7 +80,8 @@ def test_one_record_that_is_too_large_is_an_error() -> None:
 
 
 def test_busy_documents_are_sent_again_alone_and_later() -> None:
-    client, pauses = FakeClient(busy={2: 2, 3: 1}), []
+    client = FakeClient(busy={2: 2, 3: 1})
+    pauses: list[float] = []
     assert writer(client, pauses).write(items(range(5))) == [201] * 5
     assert sorted(client.taken) == [0, 1, 2, 3, 4]
     assert [body.count(b"create") for body in client.bodies] == [5, 2, 1]
@@ -96,9 +97,11 @@ def test_a_cluster_that_stays_busy_is_unavailable() -> None:
 
 def test_patience_ends() -> None:
     times = iter([0.0, 16.0])
-    slow = BulkWriter(cast(Elasticsearch, FakeClient(busy={0: 99})), pause=pytest.fail, clock=lambda: next(times))
+    pauses: list[float] = []
+    slow = BulkWriter(cast(Elasticsearch, FakeClient(busy={0: 99})), pause=pauses.append, clock=lambda: next(times))
     with pytest.raises(StoreUnavailable):
         slow.write(items(range(1)))
+    assert pauses == []
 
 
 def test_a_refused_request_is_tried_again_when_busy() -> None:
@@ -111,7 +114,8 @@ def test_a_refused_request_is_tried_again_when_busy() -> None:
                 raise refusal(429)
             return super().bulk(operations=operations, **options)
 
-    client, pauses = Overloaded(), []
+    client = Overloaded()
+    pauses: list[float] = []
     assert writer(client, pauses).write(items(range(4))) == [201] * 4
     assert len(pauses) == 2
 

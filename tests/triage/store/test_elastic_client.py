@@ -62,8 +62,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ask(server: Server, **settings: str) -> None:
-    with translated(), connect(ElasticSettings((server.url,), **settings)) as client:
+def ask(server: Server, api_key: str = "", username: str = "", password: str = "") -> None:
+    settings = ElasticSettings((server.url,), api_key=api_key, username=username, password=password)
+    with translated(), connect(settings) as client:
         client.cluster.health()
 
 
