@@ -32,12 +32,9 @@ bench:  ## Figures of this machine: start, ingest, one analysis run, and what th
 	$(PYTHON_ENV)/python tests/bench/analysis.py
 	$(PYTHON_ENV)/python tests/bench/catalogue.py --quick
 
-faults:  ## Kill tests, REPEAT times (15), each time with another seed
-	@scripts/setup.sh check
-	@for ((i = 1; i <= $(REPEAT); i++)); do \
-	  echo "kill tests, round $$i of $(REPEAT)"; \
-	  $(PYTHON_ENV)/python -m pytest -m faults $(ARGS) || exit 1; \
-	done
+faults:  ## Kill tests, REPEAT rounds of each (15), every round with a seed of its own that is printed
+	@scripts/setup.sh test
+	FAULT_ROUNDS=$(REPEAT) $(PYTHON_ENV)/python -m pytest -s -m "system or faults" -k kill $(ARGS)
 
 clean:  ## Remove what make made (.venv, .cache, build files); data stay
 	rm -rf .venv .cache build dist ./*.egg-info .mypy_cache .ruff_cache .hypothesis

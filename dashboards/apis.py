@@ -15,7 +15,6 @@ from dashboards.pages import HealthRow
 from dashboards.parts import Parts
 from dashboards.render import render
 from dashboards.rollup_model import EMPTY, api_id, api_of_id, figures_by, health_cache, narrow
-from triage.domain.windows import MINUTE_NS
 
 pages: Final = Blueprint("apis", __name__)
 _LIVE: Final = 200
@@ -44,9 +43,8 @@ def show(api_key: str) -> str:
     if figures is EMPTY and not parts.state.count("incident", [(f"api:{api}",)]):
         raise KeyError(f"API {api} in the last 24 h")
     table = narrow(day.table, "api", api)
-    last = day.at_ns // MINUTE_NS
     rows = [health_row(key, parts.partner_name(key), key, f"/calls?partner={quote(key)}&api={quote(api)}", part)
-            for key, part in figures_by(table, "partner", last).items()]
-    services = sorted(name for name in figures_by(table, "service", last) if name)
+            for key, part in figures_by(table, "partner", day.span).items()]
+    services = sorted(name for name in figures_by(table, "service", day.span) if name)
     return render(one_page(parts, "api", health_row(api, api, "", "", figures), table, "Partners that call it", rows,
                            f"api:{api}", (("Served by", ", ".join(services)),) if services else ()))

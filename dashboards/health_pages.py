@@ -28,8 +28,8 @@ def health_row(key: str, name: str, sub: str, href: str, figures: Figures, live:
     return HealthRow(
         id=key, name=name, sub=sub, href=href, calls=figures.calls, failed=figures.failed, faults=figures.faults,
         p50_ns=figures.p50_ns, p95_ns=figures.p95_ns,
-        spark=spark(figures.slots, f"calls by half hour over 24 h, at most {max(figures.slots)}"),
-        error_spark=spark(figures.failed_slots, f"failed calls by half hour over 24 h, at most {max(figures.failed_slots)}"),
+        spark=spark(figures.slots, f"calls over time, at most {max(figures.slots)} in a step"),
+        error_spark=spark(figures.failed_slots, f"failed calls over time, at most {max(figures.failed_slots)} in a step"),
         live=tuple(live),
     )
 

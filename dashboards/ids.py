@@ -86,7 +86,8 @@ def _uuid(word: str) -> Candidate:
 
 
 def _long_hex(word: str) -> bool:
-    return bool(_HEX.match(word)) and len(word) in (16, 32)
+    """A hex number that happens to have no digit; too long to be a word such as 'facade'."""
+    return bool(_HEX.match(word)) and 12 <= len(word) <= 32
 
 
 def _hex_spellings(bare: str) -> Iterator[str]:

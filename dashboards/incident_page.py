@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from dashboards import gate
 from dashboards.attempt import attempt
 from dashboards.incident_rows import select_incidents
@@ -14,11 +17,13 @@ from dashboards.svg import Curve, curve
 from dashboards.telling import incident_notices
 from dashboards.waterfall import trace_view
 from dashboards.words import count, plural, share, short_time, span_of_time
+from triage.domain.columns import Signal
 from triage.domain.incident import Incident, TimelineEntry
 from triage.incidents import documents
 
 _INLINE_ROWS: Final = 24
-_TRACES_TRIED: Final = 5
+_TRACES_TRIED: Final = 8
+_SHOWN: Final[tuple[Signal, ...]] = ("spans", "logs")
 _TONES: Final = {"opened": "bad", "reopened": "bad", "escalated": "bad", "resolved": "good", "resolve": "good",
                  "first_failure": "bad"}
 
@@ -62,13 +67,18 @@ def _facts(incident: Incident, now_ns: int) -> tuple[Fact, ...]:
 
 
 def _example(parts: Parts, incident: Incident) -> TraceView | None:
-    """The first of the incident's traces that has spans."""
-    for trace_id in incident.trace_ids[:_TRACES_TRIED]:
-        spans = parts.records.by_trace("spans", [trace_id])
-        logs = parts.records.by_trace("logs", [trace_id])
-        if len(spans) or len(logs):
-            return trace_view(trace_id, spans, logs, limit=_INLINE_ROWS)
-    return None
+    """Of the incident's first traces the one that shows most: failing spans, else spans, else logs."""
+    wanted = incident.trace_ids[:_TRACES_TRIED]
+    if not wanted:
+        return None
+    spans, logs = (parts.records.by_trace(signal, wanted) for signal in _SHOWN)
+    views = [trace_view(trace_id, _of(spans, trace_id), _of(logs, trace_id), limit=_INLINE_ROWS) for trace_id in wanted]
+    best = max(views, key=lambda view: (bool(view.origin), view.spans > 0, len(view.rows) > 0))
+    return best if best.rows else None
+
+
+def _of(table: pa.Table, trace_id: str) -> pa.Table:
+    return table.filter(pc.equal(table.column("trace_id"), trace_id))
 
 
 def _no_trace(incident: Incident, trace: TraceView | None) -> str:

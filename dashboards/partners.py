@@ -15,7 +15,6 @@ from dashboards.pages import HealthRow
 from dashboards.parts import Parts
 from dashboards.render import render
 from dashboards.rollup_model import EMPTY, figures_by, health_cache, narrow
-from triage.domain.windows import MINUTE_NS
 
 pages: Final = Blueprint("partners", __name__)
 _LIVE: Final = 200
@@ -44,7 +43,7 @@ def show(partner_id: str) -> str:
     if figures is EMPTY and not parts.state.count("incident", [(f"partner:{partner_id}",)]):
         raise KeyError(f"partner {partner_id} in the last 24 h")
     table = narrow(day.table, "partner", partner_id)
-    by_api = figures_by(table, "api", day.at_ns // MINUTE_NS)
+    by_api = figures_by(table, "api", day.span)
     rows = [health_row(api, api, "", f"/calls?partner={quote(partner_id)}&api={quote(api)}", part)
             for api, part in by_api.items()]
     row = health_row(partner_id, parts.partner_name(partner_id), partner_id, "", figures)

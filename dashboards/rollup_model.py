@@ -15,10 +15,9 @@ from dashboards.parts import Parts
 from triage.analyse.rollup import GROWTH
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.windows import DAY_NS, MINUTE_NS, NS, Window
-from triage.ports.records import Condition
 
-SLOTS: Final = 48  # of half an hour
-SLOT_MINUTES: Final = 30
+SLOTS: Final = 48
+DAY_MINUTES: Final = 24 * 60
 FRESH_NS: Final = 15 * NS
 _NOT_FAILED: Final = ("ok", "unknown")
 
@@ -32,7 +31,7 @@ class Figures:
     faults: int
     p50_ns: int
     p95_ns: int
-    slots: tuple[int, ...]  # calls by half hour, oldest first
+    slots: tuple[int, ...]  # calls in equal steps of the window, oldest first
     failed_slots: tuple[int, ...]
 
 
@@ -40,10 +39,27 @@ EMPTY: Final = Figures(0, 0, 0, 0, 0, (0,) * SLOTS, (0,) * SLOTS)
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The minutes that figures are about: the last 24 h, or less where there is less to show. In `SLOTS` steps."""
+
+    first: int  # epoch minute
+    step: int  # minutes
+
+    @classmethod
+    def of(cls, table: pa.Table, now_ns: int) -> Span:
+        """From the first minute of the roll-ups, at most a day ago, until now."""
+        last = now_ns // MINUTE_NS
+        begin = max(pc.min(table.column("minute")).as_py(), last + 1 - DAY_MINUTES) if len(table) else last
+        step = max(1, -(-(last + 1 - begin) // SLOTS))
+        return cls(last + 1 - step * SLOTS, step)
+
+
+@dataclass(frozen=True, slots=True)
 class DayHealth:
     """The last 24 h, whole."""
 
     at_ns: int
+    span: Span
     table: pa.Table
     partners: dict[str, Figures]
     apis: dict[str, Figures]
@@ -74,8 +90,8 @@ def health_cache() -> HealthCache:
 
 def _read(parts: Parts, now_ns: int) -> DayHealth:
     table = parts.records.rollups("calls", day_window(now_ns))
-    last = now_ns // MINUTE_NS
-    return DayHealth(now_ns, table, figures_by(table, "partner", last), figures_by(table, "api", last))
+    span = Span.of(table, now_ns)
+    return DayHealth(now_ns, span, table, figures_by(table, "partner", span), figures_by(table, "api", span))
 
 
 def day_window(now_ns: int) -> Window:
@@ -103,12 +119,11 @@ def outcomes_of(table: pa.Table) -> list[tuple[str, int]]:
     return sorted(((row["outcome"], row["calls_sum"]) for row in rows), key=lambda item: -item[1])
 
 
-def figures_by(table: pa.Table, column: str, last_minute: int) -> dict[str, Figures]:
-    """Figures of every value of a column, in the last 24 h up to `last_minute`."""
+def figures_by(table: pa.Table, column: str, span: Span) -> dict[str, Figures]:
+    """Figures of every value of a column over a span."""
     if not len(table):
         return {}
-    first = last_minute + 1 - SLOTS * SLOT_MINUTES
-    slot = pc.divide(pc.subtract(table.column("minute"), first), SLOT_MINUTES)
+    slot = pc.divide(pc.subtract(table.column("minute"), span.first), span.step)
     failed = _where_failed(table)
     faults = pc.if_else(pc.is_in(table.column("outcome"), pa.array(sorted(FAULT_OUTCOMES))), table.column("calls"), 0)
     cells = pa.table({"key": table.column(column), "slot": slot, "calls": table.column("calls"), "failed": failed,
@@ -160,11 +175,6 @@ def _at(cells: list[tuple[int, int]], part: float) -> int:
 def bucket_ns(bucket: int) -> int:
     """The middle of a duration bucket in ns; buckets are of microseconds."""
     return round(float(GROWTH ** (bucket + 0.5)) * 1000)
-
-
-def top_pairs(parts: Parts, column: str, value: str, now_ns: int) -> pa.Table:
-    """Roll-up rows of the last 24 h of one partner or one API, straight from the store."""
-    return parts.records.rollups("calls", day_window(now_ns), [Condition(column, "=", value)])
 
 
 def api_id(api: str) -> str:

@@ -22,7 +22,7 @@ COMBINED: Final = re.compile(
 
 
 def combined_call(
-    kind: str, line: re.Match[str], *, duration_ns: int = 0, gateway_request_id: str = "", upstream_status: int = 0,
+    kind: str, line: re.Match[str], *, duration_ns: int = 0, gateway_request_id: str = "",
 ) -> GatewayCall:
     """A call out of a match of COMBINED. The time of such a line is the end of the request, but for Apache."""
     method, path = request_line(line["request"].strip('"'))
@@ -35,7 +35,6 @@ def combined_call(
         status=status_of(line["status"]),
         partner=partner_of(line["user"]) or NO_PARTNER,
         correlation=Correlation(gateway_request_id=gateway_request_id),
-        upstream_status=upstream_status,
         bytes_out=whole(line["bytes"]),
     )
 

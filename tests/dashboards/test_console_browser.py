@@ -74,7 +74,13 @@ def press(driver: Any, *keys: str) -> None:
         driver.find_element(By.TAG_NAME, "body").send_keys(key)
 
 
-def test_no_page_breaks_the_policy_or_the_phone(page, driver):
+def test_no_page_breaks_the_policy_or_the_phone(page, driver, world):
+    first, long = documents.get(world.state, "INC-214"), "com.acmebank.core.ledger.repository.LedgerRepository.lockAccountForUpdate"
+    documents.write(world.state, replace(
+        first, title=f"core-banking: CannotAcquireLockException in {long}", services=[long], groups=["g-lock", long],
+        comparison=[replace(first.comparison[0], attribute=long, value=long)], suspects=[replace(first.suspects[0], name=long)],
+        apis=[replace(first.apis[0], route=f"/open-banking/v4.0/{long}")],
+    ))
     for width in (390, 1400):
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False})

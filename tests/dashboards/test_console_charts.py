@@ -7,7 +7,7 @@ from builders import call_rollups, log, span, span_id, table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.rollup_model import api_id, api_of_id, figures_by, minutes_of
+from dashboards.rollup_model import Span, api_id, api_of_id, figures_by, minutes_of
 from dashboards.svg import curve, spark
 from dashboards.waterfall import own_time, trace_view
 from dashboards.words import duration, share, short_time, span_of_time, spoken_time
@@ -81,14 +81,21 @@ def test_figures_are_sums_and_quantiles_of_the_rollups():
         {"minute": 1441, "partner": "a", "outcome": "bank_error", "calls": 10, "buckets": [300], "counts": [10]},
         {"minute": 1441, "partner": "b", "outcome": "partner_error", "calls": 1, "buckets": [100], "counts": [1]},
     ]
-    figures = figures_by(call_rollups(rows), "partner", 1441)
+    figures = figures_by(call_rollups(rows), "partner", Span(1440, 1))
 
     assert (figures["a"].calls, figures["a"].failed, figures["a"].faults) == (100, 10, 10)
     assert (figures["b"].calls, figures["b"].failed, figures["b"].faults) == (1, 1, 0)
     assert figures["a"].p95_ns == pytest.approx(1.05**300.5 * 1000)
     assert figures["a"].p50_ns == pytest.approx(1.05**200.5 * 1000)
     assert minutes_of(call_rollups(rows)) == [(1440, 90, 0), (1441, 11, 11)]
-    assert figures_by(call_rollups([]), "partner", 1441) == {}
+    assert figures_by(call_rollups([]), "partner", Span(1440, 1)) == {}
+
+
+def test_a_span_is_as_long_as_there_is_something_to_show():
+    now = 1_000_000 * 60 * 10**9
+    assert Span.of(call_rollups([]), now).step == 1
+    assert Span.of(call_rollups([{"minute": 1_000_000 - 95}]), now) == Span(1_000_001 - 96, 2)
+    assert Span.of(call_rollups([{"minute": 5}]), now).step == 30
 
 
 @given(st.text(min_size=1, max_size=60))

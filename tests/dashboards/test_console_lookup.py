@@ -155,9 +155,9 @@ def test_a_uuid_is_always_among_the_spellings(value, frame, case):
     assert str(value) in spellings and value.hex in spellings
 
 
-@given(st.integers(1, 2**128 - 1))
+@given(st.integers(2**44, 2**128 - 1))
 def test_leading_zeros_may_be_missing(number):
-    written = f"{number:x}".rjust(6, "0")
+    written = f"{number:x}"
     assert f"{number:032x}" in [spelling for guess in candidates(written) for spelling in guess.spellings]
 
 

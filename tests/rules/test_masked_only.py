@@ -1,4 +1,4 @@
-"""Only `triage/mask` makes MaskedRecords, and only `flow.receive` and the door of local commands append them."""
+"""Only `triage/mask` makes MaskedRecords, and a store takes nothing else."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def test_nobody_makes_them_by_another_way() -> None:
 
 def test_stores_take_nothing_else() -> None:
     for store in (RecordStore, EmbeddedRecordStore, ElasticRecordStore, MemoryRecordStore):
-        parameters = list(inspect.signature(store.append).parameters)
-        assert get_type_hints(store.append)[parameters[1]] is MaskedRecords, store
+        for method in (store.append, store.submit):
+            parameters = list(inspect.signature(method).parameters)
+            assert get_type_hints(method)[parameters[1]] is MaskedRecords, method
 
 
 def test_who_uses_the_masks_transfer_form() -> None:

@@ -149,9 +149,22 @@ def test_requests_of_a_long_scan(records: ElasticRecordStore, wire: Wire) -> Non
 
 
 def test_requests_of_opening(wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str) -> None:
-    ElasticRecordStore(elastic_client, elastic_prefix, shards=2, replicas=1).close()
+    elastic_client.options(ignore_status=404).indices.delete_index_template(name=f"{elastic_prefix}-*")
+    wire.sent.clear()
+    ElasticRecordStore(elastic_client, elastic_prefix).close()
     ElasticStateStore(elastic_client, elastic_prefix)
     compare("open", wire)
+
+
+def test_templates_are_put_again_only_for_another_layout(
+    wire: Wire, elastic_client: Elasticsearch, elastic_prefix: str
+) -> None:
+    ElasticRecordStore(elastic_client, elastic_prefix, shards=1).close()
+    wire.sent.clear()
+    ElasticRecordStore(elastic_client, elastic_prefix, shards=1).close()
+    assert not any(sent.startswith("PUT") for sent in wire.sent)
+    ElasticRecordStore(elastic_client, elastic_prefix, shards=2).close()
+    assert sum(sent.startswith("PUT /_index_template/") for sent in wire.sent) == 6
 
 
 def compare(name: str, wire: Wire) -> None:

@@ -6,7 +6,6 @@ ISO 7064 mod 11-2), Receita Federal (CPF and CNPJ, mod 11).
 
 from __future__ import annotations
 
-from itertools import cycle
 from typing import Final
 
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -116,11 +115,3 @@ def is_cnpj(digits: str) -> bool:
     weights = (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
     first, second = _mod11(digits, weights[1:]), _mod11(digits, weights)
     return digits[12:] == f"{first}{second}"
-
-
-def is_tfn(digits: str) -> bool:
-    """Whether 8 or 9 digits are an Australian tax file number (weights 1 4 3 7 5 8 6 9 10, mod 11)."""
-    weights = (10, 7, 8, 4, 6, 3, 5, 1) if len(digits) == 8 else (1, 4, 3, 7, 5, 8, 6, 9, 10)
-    if len(digits) not in (8, 9) or len(set(digits)) == 1:
-        return False
-    return sum(int(digit) * weight for digit, weight in zip(digits, cycle(weights), strict=False)) % 11 == 0

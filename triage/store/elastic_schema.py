@@ -150,32 +150,31 @@ def record_templates(names: Names, layout: Layout) -> dict[str, dict[str, Any]]:
     by_hand = {"settings": layout.settings(shards=1, refresh="-1")}  # read only after a refresh that we ask for
     templates = {
         names.alias(signal): _template(
-            f"{names.alias(signal)}-*",
+            layout, f"{names.alias(signal)}-*",
             {"settings": layout.settings(), "aliases": {names.alias(signal): {}}, "mappings": signal_mapping(signal)},
         )
         for signal in SIGNALS
     }
-    templates[f"{names.prefix}-rollups"] = _template(names.rollups("*"), by_hand | {"mappings": ROLLUP_MAPPING})
-    templates[f"{names.prefix}-receipts"] = _template(names.receipts, by_hand | {"mappings": RECEIPT_MAPPING})
-    templates[f"{names.prefix}-pins"] = _template(names.pins, own | {"mappings": PIN_MAPPING})
+    templates[f"{names.prefix}-rollups"] = _template(layout, names.rollups("*"), by_hand | {"mappings": ROLLUP_MAPPING})
+    templates[f"{names.prefix}-receipts"] = _template(layout, names.receipts, by_hand | {"mappings": RECEIPT_MAPPING})
+    templates[f"{names.prefix}-pins"] = _template(layout, names.pins, own | {"mappings": PIN_MAPPING})
     return templates
 
 
 def state_templates(names: Names, layout: Layout) -> dict[str, dict[str, Any]]:
     """The index template of state documents."""
     body = {"settings": layout.settings(shards=1), "mappings": STATE_MAPPING}
-    return {f"{names.prefix}-state": _template(names.state, body)}
+    return {f"{names.prefix}-state": _template(layout, names.state, body)}
 
 
-def _template(pattern: str, body: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "index_patterns": [pattern], "priority": 500, "version": TEMPLATE_VERSION, "meta": {"format": FORMAT},
-        "template": body,
-    }
+def _template(layout: Layout, pattern: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A template; its `_meta` says what can differ between two installations of the same version."""
+    meta = {"format": FORMAT, "shards": layout.shards, "replicas": layout.replicas}
+    return {"index_patterns": [pattern], "priority": 500, "version": TEMPLATE_VERSION, "meta": meta, "template": body}
 
 
 def install(client: Elasticsearch, pattern: str, templates: dict[str, dict[str, Any]]) -> None:
-    """Put the templates, unless a later version's stand there. Raises StoreFormatError for data that we cannot read.
+    """Put the templates, unless these or a later version's stand there. Raises StoreFormatError for data that we cannot read.
 
     `pattern` names the indices and templates to look at; it holds a `*`, since there may be none yet.
     """
@@ -185,9 +184,10 @@ def install(client: Elasticsearch, pattern: str, templates: dict[str, dict[str, 
         known = {entry["name"]: entry["index_template"] for entry in there.get("index_templates", [])}
         for name, body in templates.items():
             template = known.get(name, {})
-            if template.get("_meta", {}).get("format", 0) > FORMAT:
-                raise _newer(name, template["_meta"]["format"])
-            if template.get("version", 0) <= TEMPLATE_VERSION:
+            meta, version = template.get("_meta", {}), template.get("version", 0)
+            if meta.get("format", 0) > FORMAT:
+                raise _newer(name, meta["format"])
+            if version < TEMPLATE_VERSION or (version == TEMPLATE_VERSION and meta != body["meta"]):
                 client.indices.put_index_template(name=name, **body)
 
 

@@ -97,6 +97,7 @@ def test_the_deepest_failing_service_is_first_and_those_above_say_why_not() -> N
     assert "40 of 40" in suspects[0].why[0]
     above = {one.component: one for one in suspects[1:]}
     assert {"gateway", "accounts"} <= above.keys()
+    assert all(one.score < suspects[0].score / 2 for one in suspects[1:])
     assert "only pass on" in above["gateway"].why_not[-1]
 
 

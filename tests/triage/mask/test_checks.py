@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from triage.mask.checks import IBAN_LENGTHS, is_card, is_cnpj, is_cpf, is_iban, is_luhn, is_resident_id, is_tfn
+from triage.mask.checks import IBAN_LENGTHS, is_card, is_cnpj, is_cpf, is_iban, is_luhn, is_resident_id
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,3 @@ def test_national_ids() -> None:
     assert not is_cpf("11111111111")
     assert is_cnpj("11222333000181")
     assert not is_cnpj("11222333000182")
-    assert is_tfn("123456782")
-    assert not is_tfn("123456783")
