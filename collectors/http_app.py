@@ -116,8 +116,8 @@ class FrontDoor:
             return 404, "there is nothing here; use /v1/traces, /v1/logs, /v1/metrics or /gateway/<kind>"
         if method != "POST":
             return 405, "use POST"
-        if signal == "gateway" and kind != "auto" and kind not in KINDS:
-            return 404, f"the gateway kind {kind!r} is not known; known are {', '.join(sorted(KINDS))} and auto"
+        if signal == "gateway" and kind not in ("auto", "otel") and kind not in KINDS:
+            return 404, f"the gateway kind {kind!r} is not known; known are {', '.join(sorted(KINDS))}, otel and auto"
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if signal not in ("gateway", "local") and content_type not in ("application/x-protobuf", "application/json"):
             return 415, f"Content-Type {content_type!r} is not supported; send application/x-protobuf or application/json"

@@ -114,8 +114,10 @@ class Intake:
             sink.close(records)
         elif kind == "logs":
             (decode_logs if encoding == "protobuf" else decode_logs_json)(body, records, log_sink or LogSink())
+        elif gateway == "otel":
+            return self.decode("logs" if b'"resourceLogs"' in body else "traces", "json", body)
         else:
-            read_lines(gateway, body, records, routes=self.routes, identities=identities, first_line=first_line)
+            read_lines(gateway, body, records, routes=self.routes, identities=identities, first_line=first_line, now_ns=self.clock())
         return records
 
     def begin(self, records: Records, source: str) -> Pending:
@@ -160,7 +162,8 @@ def refuse_times(records: Records, low_ns: int, high_ns: int, refused: RefusedId
         for row, (time, ok) in enumerate(zip(times, good, strict=True)):
             if not ok:
                 reason = TOO_OLD if time < low_ns else TOO_NEW
-                records.reject(signal, reason)
+                if signal != "calls" or columns["witness"][row] == "line":  # a span is refused once, not again as a witness
+                    records.reject(signal, reason)
                 refused.note(columns["trace_id"][row], reason)
         for name, values in columns.items():
             columns[name] = [value for value, ok in zip(values, good, strict=True) if ok]

@@ -1,17 +1,22 @@
-"""Problems without failures: what slowed down, fell silent or surged, as far as no failing problem explains it. Pure."""
+"""Problems of traffic and time: partners that fell silent or storm, APIs that slowed down, as far as no failing problem explains it.
+
+Pure. Silence is judged here by the partner's own gaps, since a caller with a batch every quarter of an hour is not silent in between.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from triage.analyse.problems import SLACK_MINUTES, Problem, key_mask, last_minute
-from triage.analyse.rows import CallRows, ErrorRows
-from triage.analyse.series import SeriesAnomaly
+from triage.analyse.rows import CallRows, ErrorRows, Mask, distinct
+from triage.analyse.series import SeriesAnomaly, SeriesKey
 from triage.domain.incident import Kind
 
+Counts = npt.NDArray[np.float64]
 _KIND_OF_FEATURE: Final[dict[str, Kind]] = {
     "latency": "latency", "rate_drop": "traffic_drop", "rate_surge": "traffic_surge", "bytes": "abnormal_use",
 }
@@ -21,28 +26,81 @@ _TELLING: Final[dict[str, tuple[str, ...]]] = {
 """Series that may open a problem. A single partner's response times follow what it asks for, and its calls on one API how it works."""
 SURGE_OF_REFUSED: Final = 0.8
 """A partner whose calls surge while fewer than this share are refused has a surge problem, not an error problem."""
+SURGE: Final = 3.0
+KNOWN_MINUTES: Final = 30
+"""Minutes of a partner's life before its silence can be told."""
+QUIET_GAPS: Final = 3
+"""Silence is a gap so many times as long as the longest one of history."""
+MISSED_CALLS: Final = 20.0
+"""Calls that should have come in a silence."""
+LOW: Final = 0.5
+"""A drop is a drop below this part of the usual number."""
 
 
-def calm_problems(rows: ErrorRows, calls: CallRows, failing: list[Problem], anomalies: Iterable[SeriesAnomaly]) -> list[Problem]:
-    """New problems; a surge that a partner's refused calls belong to turns the failing problem into one of traffic instead."""
+def calm_problems(rows: ErrorRows, calls: CallRows, failing: list[Problem], anomalies: Iterable[SeriesAnomaly], start: int, end: int) -> list[Problem]:
+    """New problems in [start, end) minutes. A failing problem whose partner storms becomes one of traffic."""
     found: list[Problem] = []
+    for problem in failing:
+        _storm(rows, calls, problem, start)
     order = {"partner": 0, "partner_api": 1, "api": 2}
-    for anomaly in sorted(anomalies, key=lambda a: (order.get(a.key.kind, 3), -a.score)):
-        if anomaly.key.kind not in _TELLING.get(anomaly.feature, ()):
-            continue
+    told = [*silences(calls, start, end), *(a for a in anomalies if a.key.kind in _TELLING.get(a.feature, ()))]
+    for anomaly in sorted(told, key=lambda a: (order.get(a.key.kind, 3), -a.score)):
         kind = _KIND_OF_FEATURE[anomaly.feature]
-        if kind == "traffic_surge" and _turned(rows, calls, failing, anomaly):
+        if kind == "traffic_drop" and not _is_low(calls, anomaly, start, end):
+            continue
+        if kind == "traffic_surge" and any(_same_partner(problem, anomaly) for problem in failing):
             continue
         if kind != "abnormal_use" and any(_explains(rows, problem, anomaly) for problem in failing):
             continue
-        home = next((p for p in found if p.kind == kind and _joins(calls, p, anomaly)), None)
-        if home is None:
-            until = last_minute(anomaly)
-            found.append(Problem(kind, anomaly.since_minute, until, np.zeros(len(rows.minute), bool), _owner(anomaly), anomalies=[anomaly]))
-        else:
-            home.anomalies.append(anomaly)
-            home.since, home.until = min(home.since, anomaly.since_minute), max(home.until, last_minute(anomaly))
+        _put(found, kind, calls, anomaly, len(rows.minute))
     return found
+
+
+def _put(found: list[Problem], kind: Kind, calls: CallRows, anomaly: SeriesAnomaly, size: int) -> None:
+    home = next((p for p in found if p.kind == kind and _joins(calls, p, anomaly)), None)
+    if home is None:
+        found.append(Problem(kind, anomaly.since_minute, last_minute(anomaly), np.zeros(size, bool), _owner(anomaly), anomalies=[anomaly]))
+        return
+    home.anomalies.append(anomaly)
+    home.since, home.until = min(home.since, anomaly.since_minute), max(home.until, last_minute(anomaly))
+
+
+def silences(calls: CallRows, start: int, end: int) -> Iterator[SeriesAnomaly]:
+    """Partners of whom no call came for far longer than ever before, although other calls came."""
+    alive = np.bincount(calls.minute - start, weights=calls.calls, minlength=end - start)[: end - start] > 0
+    for partner in distinct(calls.partner):
+        mine = calls.partner == partner
+        series = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine], minlength=end - start)[: end - start]
+        yield from _silence(partner, series, alive, start)
+
+
+def _silence(partner: str, series: Counts, alive: npt.NDArray[np.bool_], start: int) -> Iterator[SeriesAnomaly]:
+    busy = np.flatnonzero(series > 0)
+    if not partner or len(busy) < KNOWN_MINUTES // 2:
+        return
+    edges = np.r_[busy, len(series)]
+    gaps = np.diff(edges) - 1
+    for place in np.flatnonzero(gaps >= SLACK_MINUTES):
+        first, last = int(edges[place]) + 1, int(edges[place + 1]) - 1
+        lasts = edges[place + 1] == len(series)
+        length = int(alive[first : last + 1].sum()) - (1 if lasts else 0)  # the newest minute is still filling
+        history = series[int(busy[0]) : first][alive[int(busy[0]) : first]]
+        longest = int(gaps[:place].max(initial=0))
+        rate = float(np.median(np.convolve(history, np.ones(10), "valid")) / 10) if len(history) >= KNOWN_MINUTES else 0.0
+        if length >= max(SLACK_MINUTES, QUIET_GAPS * longest + 1) and rate * length >= MISSED_CALLS:
+            yield SeriesAnomaly(
+                SeriesKey("partner", partner), "rate_drop", start + first, None if lasts else start + last, rate, 0.0, 0.9,
+                float(np.exp(-rate * length)), f"No call came for {length} min, where {rate:.3g} a minute are usual.",
+            )
+
+
+def _is_low(calls: CallRows, anomaly: SeriesAnomaly, start: int, end: int) -> bool:
+    """Whether calls are few beside the whole history, and not only beside a surge right before."""
+    mine = key_mask(calls, anomaly)
+    series = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine], minlength=end - start)
+    before = series[: anomaly.since_minute - start]
+    during = series[anomaly.since_minute - start : last_minute(anomaly) + 1 - start][: end - 1 - anomaly.since_minute]
+    return bool(len(before) and len(during) and during.mean() <= LOW * np.median(before[before.nonzero()[0].min(initial=0):]))
 
 
 def _owner(anomaly: SeriesAnomaly) -> str:
@@ -52,22 +110,36 @@ def _owner(anomaly: SeriesAnomaly) -> str:
     return f"partner:{partner}" if partner else f"{anomaly.key.kind}:{anomaly.key.id}"
 
 
-def _turned(rows: ErrorRows, calls: CallRows, failing: Sequence[Problem], anomaly: SeriesAnomaly) -> bool:
-    """Whether the surge belongs to a failing problem of the same partner, which then becomes a surge."""
-    owner = f"partner:{partner_of(anomaly)}"
-    for problem in failing:
-        if problem.owner != owner or not _near(problem, anomaly):
-            continue
-        during = (calls.partner == partner_of(anomaly)) & calls.between(problem.since, problem.until)
-        if rows.count[problem.rows].sum() < SURGE_OF_REFUSED * calls.calls[during].sum():
-            problem.kind = "traffic_surge"
-        problem.anomalies.append(anomaly)
-        return True
-    return False
+def _storm(rows: ErrorRows, calls: CallRows, problem: Problem, start: int) -> None:
+    """Turn a partner's refused calls into a surge, when it calls far more than usual and much of it still succeeds."""
+    what, _, partner = problem.owner.partition(":")
+    if what != "partner":
+        return
+    mine = calls.partner == partner
+    during = mine & calls.between(problem.since, problem.until)
+    before = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine])[: problem.since - start]
+    usual = float(np.median(before[before.nonzero()[0].min(initial=0):])) if len(before) else 0.0
+    seen = _total(calls, during) / (problem.until - problem.since + 1)
+    refused = float(rows.count[problem.rows].sum())
+    if seen >= SURGE * max(usual, 1.0) and refused < SURGE_OF_REFUSED * _total(calls, during):
+        problem.kind = "traffic_surge"
+        problem.anomalies.insert(0, SeriesAnomaly(
+            SeriesKey("partner", partner), "rate_surge", problem.since, problem.until, usual, seen, 0.9, 0.0,
+            f"Calls rose from {usual:.3g} to {seen:.3g} a minute.",
+        ))
+
+
+def _total(calls: CallRows, mask: Mask) -> float:
+    return float(calls.calls[mask].sum())
 
 
 def _near(problem: Problem, anomaly: SeriesAnomaly) -> bool:
     return anomaly.since_minute <= problem.until + SLACK_MINUTES and last_minute(anomaly) >= problem.since - SLACK_MINUTES
+
+
+def _same_partner(problem: Problem, anomaly: SeriesAnomaly) -> bool:
+    partner = partner_of(anomaly)
+    return bool(partner) and problem.owner == f"partner:{partner}" and _near(problem, anomaly)
 
 
 def _explains(rows: ErrorRows, problem: Problem, anomaly: SeriesAnomaly) -> bool:
@@ -85,7 +157,7 @@ def _joins(calls: CallRows, problem: Problem, anomaly: SeriesAnomaly) -> bool:
         return problem.owner == f"partner:{partner}"
     mine = key_mask(calls, anomaly) & calls.between(problem.since - 60, problem.until)
     theirs = mine & (calls.partner == problem.owner.partition(":")[2])
-    return bool(calls.calls[theirs].sum() >= 0.3 * max(calls.calls[mine].sum(), 1))
+    return _total(calls, theirs) >= 0.3 * max(_total(calls, mine), 1.0)
 
 
 def partner_of(anomaly: SeriesAnomaly) -> str:

@@ -38,7 +38,7 @@ def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
     anomalies = [a for a in series_anomalies(windows) if _believable(a, active, context)]
     rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
     problems = failing_problems(rows, call_rows, anomalies, context.ready_from, context.judge_from, context.start)
-    problems += calm_problems(rows, call_rows, problems, anomalies)
+    problems += calm_problems(rows, call_rows, problems, anomalies, context.start, context.end)
     return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
 
 

@@ -28,6 +28,8 @@ MOST_ROUTES: Final = 3
 LEAST_FAULTS: Final = 3
 LEAST_REFUSED: Final = 5
 ALL_REFUSED: Final = 0.8
+ALSO_REFUSED: Final = 0.25
+"""An API belongs to a partner's problem when its share of refused calls is at least this part of that of all together."""
 _P_CELL: Final = 1e-4
 
 
@@ -250,12 +252,15 @@ def _refusals(rows: ErrorRows, calls: CallRows, theirs: Mask, triggers: Sequence
 def _grown_refusals(rows: ErrorRows, calls: CallRows, problem: Problem, partner: str) -> Problem:
     """With the partner's errors of the same kind on other APIs; with all of them when hardly any call succeeds."""
     near = ~rows.faults() & (rows.partner == partner) & rows.between(problem.since - 1, problem.until + 1)
-    families = distinct(rows.family[problem.rows])
     inside = near & rows.between(problem.since, problem.until)
-    all_calls = int(calls.calls[(calls.partner == partner) & calls.between(problem.since, problem.until)].sum())
-    if rows.count[inside].sum() < ALL_REFUSED * all_calls:
-        near = near & np.isin(rows.family, families)
-    return _with_rows(rows, problem, problem.rows | near)
+    of_partner = (calls.partner == partner) & calls.between(problem.since, problem.until)
+    if rows.count[inside].sum() >= ALL_REFUSED * calls.calls[of_partner].sum():
+        return _with_rows(rows, problem, problem.rows | near)
+    near = (near & np.isin(rows.family, distinct(rows.family[problem.rows]))) | problem.rows
+    refused, asked = sums(rows.api[near], rows.count[near]), sums(calls.api[of_partner], calls.calls[of_partner])
+    least = ALSO_REFUSED * sum(refused.values()) / max(sum(asked.get(api, 0) for api in refused), 1)
+    touched = [api for api, count in refused.items() if count >= least * asked.get(api, 0)]
+    return _with_rows(rows, problem, near & np.isin(rows.api, touched))
 
 
 def _in_time(rows: ErrorRows, mask: Mask, triggers: Sequence[Trigger]) -> list[Problem]:
