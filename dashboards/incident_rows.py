@@ -86,7 +86,7 @@ def _sub(incident: Incident) -> str:
         parts.append(f"began with {change}")
     if incident.restricted:
         parts.append("restricted to security")
-    if incident.backfilled:
+    if incident.backfilled and not incident.is_live():
         parts.append("found after it was over")
     return " · ".join(parts)
 

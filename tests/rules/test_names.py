@@ -13,6 +13,7 @@ _NOT_OURS: Final = frozenset({
     ".git", ".venv", ".cache", ".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache", "__pycache__", "data", "build",
     "dist", "node_modules",
 })
+_LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 _MACHINE_PATH: Final = re.compile(r'(?<![\w.$}/-])(?<!\w")/(?:work|root|tmp|home|Users)/[\w.-]')
 
 
@@ -40,3 +41,12 @@ def test_no_machine_paths() -> None:
 def test_text_is_utf8_and_ends_with_a_newline() -> None:
     wrong = [str(path.relative_to(ROOT)) for path in files() if path.stat().st_size and not path.read_bytes().endswith(b"\n")]
     assert not wrong, wrong
+
+
+def test_links_lead_somewhere() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {target}"
+        for path in files() if path.suffix == ".md"
+        for target in _LINK.findall(path.read_text("utf-8")) if not (path.parent / target).exists()
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -6,7 +6,7 @@ answering server being charged to the callee). Error logs and failing spans of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,8 +99,8 @@ def _origin_of_span(row: dict[str, Any], thrown: dict[str, Any]) -> Origin:
     callee = ""
     if row["kind"] == CLIENT:
         attributes = orjson.loads(row["attributes"] or b"{}")
-        if not any(name in attributes for name in _DATABASE):
-            callee = str(next((attributes[name] for name in _CALLEE if attributes.get(name)), ""))
+        if not any(name in attributes for name in DATABASE):
+            callee = called(attributes)
     return Origin(
         row["span_id"], row["service"], callee, thrown["exception_type"], thrown["exception_message"], thrown["exception_stack"],
         row["status_message"],
@@ -108,8 +108,13 @@ def _origin_of_span(row: dict[str, Any], thrown: dict[str, Any]) -> Origin:
 
 
 _CALLEE: Final = ("peer.service", "service.peer.name", "server.address", "rpc.service")
-_DATABASE: Final = ("db.system.name", "db.system", "db.namespace", "db.name")
+DATABASE: Final = ("db.system.name", "db.system", "db.namespace", "db.name")
 """A database reports nothing itself, and its service answers for it."""
+
+
+def called(attributes: Mapping[str, Any]) -> str:
+    """Whom a CLIENT span's attributes name as asked, or ''."""
+    return str(next((attributes[name] for name in _CALLEE if attributes.get(name)), ""))
 
 
 def own_service(callee: str, services: frozenset[str]) -> str:

@@ -56,6 +56,8 @@ def measure(problem: Problem, rows: ErrorRows, calls: CallRows, partner_name: Ca
     failed = int(rows.count[problem.rows].sum())
     outcomes = sums(rows.outcome[problem.rows], rows.count[problem.rows])
     services = [s for s in sums(rows.service[problem.rows], rows.count[problem.rows]) if s]
+    if problem.owner.startswith("service:"):
+        services = sorted(services, key=lambda name: name != problem.owner.partition(":")[2])
     scope_kind, scope = _scope(partners, apis, services, total_by_partner, total_by_api, failed)
     return ImpactOf(
         failed=failed, total=max(int(calls.calls[touched].sum()), failed), partners=partners[:MOST], apis=apis[:MOST],
@@ -66,21 +68,18 @@ def measure(problem: Problem, rows: ErrorRows, calls: CallRows, partner_name: Ca
 
 
 def _from_anomalies(problem: Problem, calls: CallRows, during: npt.NDArray[np.bool_]) -> tuple[dict[str, int], dict[str, int]]:
-    """Partners and APIs of problems without failures, from the series that left their range; nothing failed, so 0 each."""
-    partners: dict[str, int] = {}
-    apis: dict[str, int] = {}
-    for anomaly in problem.anomalies:
-        key = anomaly.key
-        if key.kind in ("partner", "partner_api"):
-            partners.setdefault(key.id.partition("\x1f")[0], 0)
-        if key.kind == "partner_api":
-            apis.setdefault(key.id.partition("\x1f")[2], 0)
-        if key.kind == "api":
-            apis.setdefault(key.id, 0)
-    if apis and any(a.key.kind == "api" for a in problem.anomalies):
-        touched = during & np.isin(calls.api, list(apis))
-        partners = dict.fromkeys(sums(calls.partner[touched], calls.calls[touched]), 0)
-    return partners, apis
+    """Partners and APIs of problems without failures, from the series that left their range; nothing failed, so 0 each. Of a partner
+    that fell silent: what it used to call."""
+    what, _, owner = problem.owner.partition(":")
+    if what == "partner":
+        used = calls.partner == owner
+        touched = used & (calls.minute <= problem.since if problem.kind == "traffic_drop" else during)
+        narrow = {a.key.id.partition("\x1f")[2] for a in problem.anomalies if a.key.kind == "partner_api"} - {""}
+        apis = narrow if narrow and problem.kind == "traffic_surge" else sums(calls.api[touched], calls.calls[touched])
+        return {owner: 0}, dict.fromkeys(apis, 0)
+    apis = dict.fromkeys((a.key.id for a in problem.anomalies if a.key.kind == "api"), 0)
+    touched = during & np.isin(calls.api, list(apis))
+    return dict.fromkeys(sums(calls.partner[touched], calls.calls[touched]), 0), apis
 
 
 def _scope(

@@ -14,18 +14,19 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from triage.analyse.abuse import ABUSE_COLUMNS, abnormal_use
+from triage.analyse.abuse import ABUSE_COLUMNS, REFUSED, abnormal_use, is_abuse, partner_totals, refused_on_resources
 from triage.analyse.changes import ChangeSeen
 from triage.analyse.digest import Chunk, Digest, digest
 from triage.analyse.events import ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
 from triage.analyse.explain import explain
-from triage.analyse.impact import measure
+from triage.analyse.impact import MOST, measure
 from triage.analyse.judge import Context, judge
 from triage.analyse.memory import Memory
 from triage.analyse.problems import Problem
 from triage.analyse.rows import CallRows, ErrorRows
-from triage.analyse.samples import fetch_samples
+from triage.analyse.samples import fetch_samples, passing
 from triage.calls.join import derive_calls
 from triage.domain.finding import Finding
 from triage.domain.windows import MINUTE_NS, Window
@@ -35,6 +36,8 @@ from triage.ports.state import StateStore
 
 LOOKBACK: Final = 24 * 60
 CHUNK: Final = 30  # minutes
+ABUSE_MINUTES: Final = 6 * 60
+"""Slow enumeration shows over hours."""
 
 
 class Compute(Protocol):
@@ -141,12 +144,18 @@ def _judge(
     problems: list[Problem] = settings.compute(judge, calls, errors, context)
     rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
     changes = _changes(state, memory, start)
-    findings = [
-        _explained(records, problem, rows, call_rows, changes, memory, settings) for problem in problems
-    ]
-    recent = Window(max(judge_from, end - 60) * MINUTE_NS, end * MINUTE_NS)
-    used = records.scan("calls", recent, ABUSE_COLUMNS)
-    return findings + list(settings.compute(abnormal_use, used, _names(calls, settings.partner_name)))
+    used, misuse = _misuse(records, calls, Window(max(judge_from, end - ABUSE_MINUTES) * MINUTE_NS, end * MINUTE_NS), settings)
+    abusers = {finding.partners[0].id for finding in misuse}
+    problems = [p for p in problems if not is_abuse(p, rows, used, abusers)]
+    return misuse + [_explained(records, problem, rows, call_rows, changes, memory, settings) for problem in problems]
+
+
+def _misuse(records: RecordStore, calls: pa.Table, window: Window, settings: RunSettings) -> tuple[pa.Table, list[Finding]]:
+    """Refused calls on single resources, and what they say of their partners."""
+    used = refused_on_resources(records.scan("calls", window, ABUSE_COLUMNS, [Condition("status", "in", REFUSED)]))
+    mine = calls.filter(pc.greater_equal(calls.column("minute"), window.start_ns // MINUTE_NS))
+    found: list[Finding] = settings.compute(abnormal_use, used, partner_totals(mine), _names(calls, settings.partner_name))
+    return used, found
 
 
 def _names(calls: pa.Table, partner_name: Callable[[str], str]) -> dict[str, str]:
@@ -164,6 +173,11 @@ def _explained(
     samples = fetch_samples(records, problem, impact)
     titles: Mapping[str, str] = {group: memory.title(group) for group in problem.groups}
     finding: Finding = settings.compute(explain, problem, impact, samples, changes, titles, memory.services())
+    if problem.kind == "latency" and (root := next((s.name for s in finding.suspects if s.kind == "service"), "")):
+        during = Window(problem.since * MINUTE_NS, (problem.until + 1) * MINUTE_NS)
+        partners, apis = passing(records, root, during, settings.partner_name)
+        finding.partners, finding.apis = partners[:MOST] or finding.partners, apis[:MOST] or finding.apis
+        finding.scope = f"calls that pass {root}"
     return finding
 
 

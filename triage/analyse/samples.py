@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
+import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from triage.analyse.compare import Attributes
-from triage.analyse.explain import Samples
+from triage.analyse.down_clock import down_since
+from triage.analyse.events import CLIENT, DATABASE, called
 from triage.analyse.impact import ImpactOf
 from triage.analyse.problems import Problem
+from triage.analyse.suspects import Places, Samples
 from triage.analyse.tables import LogTable, SpanTable
-from triage.domain.windows import MINUTE_NS, Window
+from triage.domain.calls import FAULT_OUTCOMES
+from triage.domain.incident import ApiImpact, Impact
+from triage.domain.windows import MINUTE_NS, Window, rfc3339
 from triage.ports.records import Condition, RecordStore
 
+_PLACE_COLUMNS: Final = ["trace_id", "span_id", "parent_id", "kind", "service", "instance", "attributes"]
+_SERVER: Final = 2
+_TIMEOUT: Final = 504
+"""The gateway's word for a service that did not answer."""
 MOST_TRACES: Final = 80
 MOST_CALLS: Final = 400
 _BEFORE: Final = 30  # minutes of healthy calls before the problem
@@ -42,7 +52,8 @@ def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> S
         logs_failing=log_table(records.by_trace("logs", failing_ids)),
         logs_healthy=log_table(records.by_trace("logs", healthy_ids)),
         calls_failing=_attributes(failing_calls, failing), calls_healthy=_attributes(healthy_calls, healthy),
-        customers=_customers(records, impact, during, routes),
+        customers=_customers(records, impact, during, routes), failed_at=failed_at(failing), passed=passed(healthy),
+        down_since=_down_since(records, problem, impact, during),
     )
 
 
@@ -50,8 +61,8 @@ def _failing_calls(
     records: RecordStore, problem: Problem, impact: ImpactOf, during: Window, routes: tuple[str, ...],
 ) -> pa.Table:
     where = [*_in("route", routes), *_in("partner", tuple(p.id for p in impact.partners))]
-    if problem.kind == "errors":
-        where.append(Condition("outcome", "in", tuple(impact.outcomes) or ("bank_error",)))
+    if problem.rows.any():
+        where.append(Condition("outcome", "in", _outcomes(impact)))
     rows = records.search("calls", where, during, MOST_CALLS).rows
     if problem.kind == "latency" and len(rows):
         slow = rows.column("duration_ns").to_numpy() >= np.median(rows.column("duration_ns").to_numpy())
@@ -63,10 +74,75 @@ def _customers(records: RecordStore, impact: ImpactOf, during: Window, routes: t
     """Distinct customers among the failing calls."""
     if not impact.failed:
         return 0
-    where = [Condition("outcome", "in", tuple(impact.outcomes)), *_in("route", routes),
+    where = [Condition("outcome", "in", _outcomes(impact)), *_in("route", routes),
              *_in("partner", tuple(p.id for p in impact.partners))]
     column = records.scan("calls", during, ["customer"], where).column("customer").unique()
     return sum(1 for value in column.to_pylist() if value)
+
+
+def _outcomes(impact: ImpactOf) -> tuple[str, ...]:
+    """As the gateway names them: whether a provider failed is known from the trace alone."""
+    mine = set(impact.outcomes)
+    return tuple(sorted(mine | FAULT_OUTCOMES if mine & FAULT_OUTCOMES else mine))
+
+
+def _down_since(records: RecordStore, problem: Problem, impact: ImpactOf, during: Window) -> str:
+    """Since when an API of the problem is down by the EBA's clock, and still is; '' if none is."""
+    if not set(impact.outcomes) & FAULT_OUTCOMES:
+        return ""
+    where = _in("route", tuple(api.route for api in impact.apis[:5]))
+    calls = records.scan("calls", during, ["time_ns", "duration_ns", "status", "method", "route"], where)
+    since = []
+    for api in impact.apis[:5]:
+        mine = calls.filter(pc.and_(pc.equal(calls.column("route"), api.route), pc.equal(calls.column("method"), api.method)))
+        status = mine.column("status").to_numpy()
+        at = down_since(mine.column("time_ns").to_numpy(), (status != 0) & (status != _TIMEOUT), mine.column("duration_ns").to_numpy() / 1e6)
+        if at is not None:
+            since.append(at)
+    return rfc3339(min(since)) if since else ""
+
+
+def failed_at(spans: pa.Table) -> Places:
+    """Where each trace failed: (service, instance) of its failing spans without a failing child; behind a CLIENT span the callee and
+    the host that was asked, since one that is down reports nothing."""
+    bad = spans.filter(pc.equal(spans.column("status"), 2)).select(_PLACE_COLUMNS).to_pylist()
+    parents = {(row["trace_id"], row["parent_id"]) for row in bad}
+    return [_place(row) for row in bad if (row["trace_id"], row["span_id"]) not in parents]
+
+
+def passed(spans: pa.Table) -> Places:
+    """(service, instance) of every span, and of every CLIENT span its callee and host."""
+    rows = spans.select(_PLACE_COLUMNS).to_pylist()
+    return [(row["service"], row["instance"]) for row in rows if row["kind"] == _SERVER] + [
+        _place(row) for row in rows if row["kind"] == CLIENT]
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str]:
+    if row["kind"] == CLIENT:
+        attributes = orjson.loads(row["attributes"] or b"{}")
+        callee, host = called(attributes), str(attributes.get("server.address") or "")
+        if callee and not any(name in attributes for name in DATABASE):
+            return callee, "" if host == callee or host.startswith(f"{callee}.") else host
+    return row["service"], row["instance"]
+
+
+def passing(
+    records: RecordStore, service: str, during: Window, partner_name: Callable[[str], str],
+) -> tuple[list[Impact], list[ApiImpact]]:
+    """Partners and APIs of the calls whose traces pass a service; nothing failed, so 0 each."""
+    traces = records.scan("spans", during, ["trace_id"], [Condition("service", "=", service)]).column("trace_id")
+    calls = records.scan("calls", during, ["trace_id", "partner", "method", "route"])
+    mine = calls.filter(pc.is_in(calls.column("trace_id"), pc.unique(traces)))
+    partners = mine.group_by("partner").aggregate([([], "count_all")]).to_pylist()
+    apis = mine.group_by(["method", "route"]).aggregate([([], "count_all")]).to_pylist()
+    return (
+        [Impact(row["partner"], partner_name(row["partner"]), 0, row["count_all"]) for row in sorted(partners, key=_most)],
+        [ApiImpact(row["method"], row["route"], 0, row["count_all"]) for row in sorted(apis, key=_most)],
+    )
+
+
+def _most(row: dict[str, Any]) -> int:
+    return -int(row["count_all"])
 
 
 def _in(column: str, values: tuple[str, ...]) -> list[Condition]:

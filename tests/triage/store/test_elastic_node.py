@@ -1,0 +1,59 @@
+"""What only Elasticsearch has: pages of a search, indices made early, the number of copies to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from builders import DAY, T0, call_rollups, masked, span, trace_id
+from elasticsearch import Elasticsearch
+
+from triage.domain.windows import HOUR_NS, Window, from_rfc3339
+from triage.store import elastic_search
+from triage.store.elastic_cluster import ClusterWatch
+from triage.store.elastic_records import ElasticRecordStore
+from triage.store.elastic_schema import Names
+
+pytestmark = pytest.mark.elastic
+
+ALWAYS = Window(0, 2**63 - 1)
+
+
+@pytest.fixture
+def store(elastic_client: Elasticsearch, elastic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ElasticRecordStore]:
+    """A store that reads two documents a page."""
+    monkeypatch.setattr(elastic_search, "PAGE", 2)
+    store = ElasticRecordStore(elastic_client, elastic_prefix)
+    yield store
+    store.close()
+
+
+def test_everything_is_read_over_many_pages(store: ElasticRecordStore) -> None:
+    store.append(masked([span(i) for i in range(1, 8)]))
+    store.settle_reads()
+    assert sorted(store.scan("spans", ALWAYS, ["span_id"]).column(0).to_pylist()) == [f"{i:016x}" for i in range(1, 8)]
+    assert len(store.by_trace("spans", [trace_id(1)])) == 7
+    store.replace_rollups("calls", range(5), call_rollups([{"minute": m, "partner": p} for m in range(5) for p in "abc"]))
+    store.replace_rollups("calls", range(5), call_rollups([{"minute": m, "partner": "a"} for m in range(5)]))
+    assert len(store.rollups("calls", ALWAYS)) == 5
+
+
+def test_many_pins_are_kept(store: ElasticRecordStore) -> None:
+    store.append(masked([span(i, trace_id=trace_id(i)) for i in range(1, 10)]))
+    store.pin([trace_id(i) for i in range(1, 8)])
+    assert store.drop_day("spans", "2026-03-02") == 2
+    assert len(store.by_trace("spans", [trace_id(i) for i in range(1, 10)])) == 7
+
+
+def test_the_next_day_is_made_within_the_hour_before_it(elastic_client: Elasticsearch, elastic_prefix: str) -> None:
+    store = ElasticRecordStore(elastic_client, elastic_prefix)
+    store.append(masked([span(1)]))
+    store.close()
+    names = Names(elastic_prefix)
+    tomorrow = names.day("spans", T0 + DAY)
+    midnight = from_rfc3339("2026-03-03T00:00:00Z")
+    for now, made in [(midnight - HOUR_NS - 1, False), (midnight - HOUR_NS, True), (midnight - 1, True)]:
+        view = ClusterWatch(elastic_client, names, replicas=1, clock=lambda now=now: now).view()
+        assert view.copies == 1
+        assert bool(elastic_client.indices.exists(index=tomorrow)) is made
+    assert not elastic_client.indices.exists(index=names.day("logs", T0 + DAY)), "a signal without an index today needs none"

@@ -1,0 +1,109 @@
+"""Who may have caused a problem, with the evidence for and against each: partner, API, instance, service, provider, change. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from triage.analyse.changes import ChangeSeen, Scene, judge_changes
+from triage.analyse.compare import Attributes
+from triage.analyse.impact import ImpactOf
+from triage.analyse.problems import Problem
+from triage.analyse.rank import rank_spans
+from triage.analyse.tables import LogTable, SpanTable
+from triage.domain.incident import Suspect, SuspectKind
+from triage.domain.windows import MINUTE_NS
+
+Places = Sequence[tuple[str, str]]
+"""(service, instance) that calls passed, or where they failed."""
+MOST: Final = 8
+GUILTY: Final = 0.6
+"""A change with this score explains the problem and comes first."""
+ON_ONE_INSTANCE: Final = 0.9
+LEAST_FAILURES: Final = 5
+_CHANCE: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Spans and logs of failing and of healthy traces, the calls among them as attributes, and distinct customers."""
+
+    failing: SpanTable
+    healthy: SpanTable
+    logs_failing: LogTable
+    logs_healthy: LogTable
+    calls_failing: Sequence[Attributes]
+    calls_healthy: Sequence[Attributes]
+    customers: int
+    failed_at: Places = ()
+    passed: Places = ()
+    down_since: str = ""
+    slow: Sequence[tuple[str, float]] = field(default_factory=list)  # ranked components of a latency problem
+
+
+def suspects_of(
+    problem: Problem, impact: ImpactOf, samples: Samples, changes: Sequence[ChangeSeen], bank_services: frozenset[str],
+) -> list[Suspect]:
+    """Best first. A change that explains the problem comes before what it broke."""
+    what, _, owner = problem.owner.partition(":")
+    mine: list[Suspect] = []
+    if what == "partner":
+        mine.append(_partner(impact, owner))
+    elif what == "api":
+        mine.append(Suspect("api", owner, 0.8, ["the gateway answers these calls itself; no service behind it sees them"]
+                            if problem.rows.any() else ["the calls of this API changed, whoever makes them"]))
+    elif what == "service":
+        mine += _components(problem, impact, samples, bank_services)
+        mine = [*_instance(samples, mine[0].name if mine else ""), *mine]
+    scene = Scene(
+        since_ns=problem.since * MINUTE_NS, services=[s.name for s in mine if s.kind in ("service", "external")][:1],
+        apis=[f"{a.method} {a.route}" for a in impact.apis] if what in ("api", "service") else [],
+        partners=[p.id for p in impact.partners], one_partner=what == "partner", side=impact.side,
+        failing=samples.failing, healthy=samples.healthy,
+    )
+    verdicts = judge_changes(changes, scene)
+    return [*(v for v in verdicts if v.score >= GUILTY), *mine, *(v for v in verdicts if v.score < GUILTY)][:MOST]
+
+
+def _partner(impact: ImpactOf, owner: str) -> Suspect:
+    name = impact.partners[0].name if impact.partners else owner
+    why = (f"all {impact.failed:,} failures are calls of {name}; others call the same APIs unharmed" if impact.failed
+           else f"only the traffic of {name} changed")
+    return Suspect("partner", name, 0.9, [why])
+
+
+def _components(problem: Problem, impact: ImpactOf, samples: Samples, bank_services: frozenset[str]) -> list[Suspect]:
+    """Services and providers by the traces; where failures begin comes first, which is stronger evidence than slowness."""
+    ranked = rank_spans(samples.failing, samples.healthy, samples.logs_failing, samples.logs_healthy) if len(samples.failing) else []
+    suspects = [
+        Suspect(_kind_of(s.component, bank_services), s.component, round(float(s.score), 2), list(s.why), list(s.why_not))
+        for s in ranked[:5]
+    ]
+    if not impact.services:
+        return suspects
+    name = impact.services[0]
+    first = next((s for s in suspects if s.name == name), None) or Suspect(_kind_of(name, bank_services), name, 0.7)
+    first.score = max(first.score, 0.7)
+    first.why.insert(0, f"the first component that fails in {impact.failed:,} failed calls" if problem.rows.any() else "it is slow itself")
+    return [first, *(s for s in suspects if s.name != name)]
+
+
+def _kind_of(component: str, bank_services: frozenset[str]) -> SuspectKind:
+    return "service" if component in bank_services else "external"
+
+
+def _instance(samples: Samples, service: str) -> list[Suspect]:
+    """The one instance that nearly all failures name although calls pass others too."""
+    failed = Counter(place for place in samples.failed_at if place[0] == service and place[1])
+    passed = Counter(place for place in samples.passed if place[0] == service and place[1])
+    count, all_passed = sum(failed.values()), sum(passed.values())
+    if count < LEAST_FAILURES or not all_passed:
+        return []
+    place, most = failed.most_common(1)[0]
+    usual = (passed[place] + 0.5) / (all_passed + 1)
+    if most < ON_ONE_INSTANCE * count or usual ** most > _CHANCE or len(passed.keys() | {place}) < 2:
+        return []
+    why = f"{most / count:.0%} of the failures are on this instance, which {passed[place] / all_passed:.0%} of the healthy calls pass"
+    return [Suspect("instance", place[1], 0.85, [why])]
