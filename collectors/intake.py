@@ -14,9 +14,9 @@ from typing import Any, Final, Literal
 
 from collectors.gateways.append import Identities
 from collectors.gateways.read import read_lines
-from collectors.naming import Naming
+from collectors.naming import Finder, Naming
 from collectors.otlp import decode_logs, decode_logs_json, decode_traces, decode_traces_json
-from collectors.otlp_records import LogSink, SpanSink
+from collectors.otlp_records import LogSink, Resources, SpanSink
 from collectors.routes import RouteCatalogue
 from triage.domain.columns import SIGNALS, Signal
 from triage.domain.records import Records
@@ -100,6 +100,11 @@ class Intake:
     routes: RouteCatalogue = field(default_factory=RouteCatalogue)
     counters: Counters = field(default_factory=Counters)
     refused: RefusedIds = field(default_factory=RefusedIds)
+    resources: Resources = field(default_factory=Resources)
+    finder: Finder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.finder = Finder(self.naming)
 
     def decode(
         self, kind: str, encoding: Encoding, body: bytes, *, gateway: str = "", log_sink: LogSink | None = None,
@@ -109,11 +114,17 @@ class Intake:
         Raises BadInput when nothing of it can be read."""
         records = Records()
         if kind == "traces":
-            sink = SpanSink(self.naming, self.routes)
-            (decode_traces if encoding == "protobuf" else decode_traces_json)(body, records, sink)
+            sink = SpanSink(self.naming, self.routes, self.finder)
+            if encoding == "protobuf":
+                decode_traces(body, records, sink, self.resources)
+            else:
+                decode_traces_json(body, records, sink)
             sink.close(records)
         elif kind == "logs":
-            (decode_logs if encoding == "protobuf" else decode_logs_json)(body, records, log_sink or LogSink())
+            if encoding == "protobuf":
+                decode_logs(body, records, log_sink or LogSink(), self.resources)
+            else:
+                decode_logs_json(body, records, log_sink or LogSink())
         elif gateway == "otel":
             return self.decode("logs" if b'"resourceLogs"' in body else "traces", "json", body)
         else:

@@ -61,15 +61,50 @@ class Naming:
     gateway_services: frozenset[str] = frozenset()
 
 
+PARTS: Final = (
+    "partner", "customer", "customer_present", "interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id",
+    "idempotency", "responder", "upstream_status", "flag",
+)
+
+
+class Finder:
+    """Finds all parts of a call in one pass over its attributes; the first name of a list that is there wins."""
+
+    def __init__(self, naming: Naming) -> None:
+        self._places: dict[str, list[tuple[str, int]]] = {}
+        for part in PARTS:
+            for rank, name in enumerate(getattr(naming, part)):
+                self._places.setdefault(name, []).append((part, rank))
+
+    def parts(self, attributes: Mapping[str, Any]) -> dict[str, str]:
+        """Part -> its text, for the parts that are there and not empty."""
+        found: dict[str, str] = {}
+        ranks: dict[str, int] = {}
+        places = self._places
+        for name, value in attributes.items():
+            wanted = places.get(name)
+            if wanted is None:
+                continue
+            text = value if type(value) is str else as_text(value)
+            if not text:
+                continue
+            for part, rank in wanted:
+                if rank < ranks.get(part, 99):
+                    found[part], ranks[part] = text, rank
+        return found
+
+
+def as_text(value: Any) -> str:
+    """A value as text; of an array its first element."""
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return "" if value is None else str(value)
+
+
 def first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """The first of these attributes that is there and not empty, as text; of an array its first element."""
     for name in names:
         value = attributes.get(name)
-        if value is None:
-            continue
-        if isinstance(value, list):
-            value = value[0] if value else ""
-        text = value if isinstance(value, str) else str(value)
-        if text:
+        if value is not None and (text := value if type(value) is str else as_text(value)):
             return text
     return ""

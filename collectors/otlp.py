@@ -14,20 +14,20 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collectors.otlp_records import LogSink, Resource, SpanSink
+from collectors.otlp_records import LogSink, Resource, Resources, SpanSink
 from collectors.otlp_values import any_value, attributes_of, json_attributes, json_int, json_value
 from triage.domain.records import Records
 from triage.errors import BadInput
 
 
-def decode_traces(body: bytes, records: Records, sink: SpanSink) -> None:
+def decode_traces(body: bytes, records: Records, sink: SpanSink, resources: Resources) -> None:
     """An ExportTraceServiceRequest in protobuf. Raises BadInput when it is none."""
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
         raise BadInput("the body is not a protobuf ExportTraceServiceRequest") from error
     for resource_spans in request.resource_spans:
-        resource = Resource.of(attributes_of(resource_spans.resource.attributes, records))
+        resource = resources.of(resource_spans.resource, records)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 pairs, events, status = span.attributes, span.events, span.status
@@ -39,14 +39,14 @@ def decode_traces(body: bytes, records: Records, sink: SpanSink) -> None:
                 )
 
 
-def decode_logs(body: bytes, records: Records, sink: LogSink) -> None:
+def decode_logs(body: bytes, records: Records, sink: LogSink, resources: Resources) -> None:
     """An ExportLogsServiceRequest in protobuf. Raises BadInput when it is none."""
     try:
         request = ExportLogsServiceRequest.FromString(body)
     except DecodeError as error:
         raise BadInput("the body is not a protobuf ExportLogsServiceRequest") from error
     for resource_logs in request.resource_logs:
-        resource = Resource.of(attributes_of(resource_logs.resource.attributes, records))
+        resource = resources.of(resource_logs.resource, records)
         for scope_logs in resource_logs.scope_logs:
             for log in scope_logs.log_records:
                 sink.add(

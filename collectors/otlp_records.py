@@ -10,10 +10,11 @@ from typing import Any, Final
 import orjson
 
 from collectors.codes import codes_and_message
-from collectors.naming import Naming, first
+from collectors.naming import Finder, Naming, first
+from collectors.otlp_values import attributes_of
 from collectors.routes import RouteCatalogue, ids_in_path, resource_in, template_of
 from triage.domain.calls import outcome_of
-from triage.domain.columns import CALL_COLUMNS, LOG_COLUMNS, NO_PARTNER
+from triage.domain.columns import LOG_COLUMNS, NO_PARTNER
 from triage.domain.records import Records
 
 SERVER: Final = 2
@@ -47,6 +48,28 @@ class Resource:
         )
 
 
+class Resources:
+    """Resources that were read before, by their bytes: a sender repeats its own with every request. Bounded; threads may share it."""
+
+    def __init__(self, most: int = 2_000) -> None:
+        self._known: dict[bytes, Resource] = {}
+        self._most = most
+
+    def of(self, message: Any, records: Records) -> Resource:
+        """The resource of a protobuf message."""
+        data = message.SerializeToString(deterministic=False)
+        known = self._known.get(data)
+        if known is None:
+            known = Resource.of(attributes_of(message.attributes, records))
+            if len(self._known) >= self._most:
+                self._known.clear()
+            self._known[data] = known
+        return known
+
+
+_RESPONDERS: Final = {"upstream": "upstream", "service": "upstream", "kong": "gateway", "gateway": "gateway"}
+
+
 def valid_id(text: str, length: int) -> bool:
     """Whether this is an ID of the length (16 or 32), in lower-case hex, and not all zero."""
     if len(text) != length or text == _ZEROS[length]:
@@ -63,6 +86,7 @@ class SpanSink:
 
     naming: Naming
     routes: RouteCatalogue
+    finder: Finder
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -109,46 +133,40 @@ class SpanSink:
         self, records: Records, resource: Resource, trace_id: str, span_id: str, name: str, start: int, duration: int,
         span_error: bool, http_status: int, attributes: dict[str, Any],
     ) -> None:
-        naming = self.naming
+        part = self.finder.parts(attributes).get
         codes, message = self._codes(attributes)
-        path = first(attributes, ("url.path",)) or first(attributes, ("url.full",))
-        route = first(attributes, ("http.route",)) or (self.routes.match(path) or template_of(path) if path else name)
-        upstream_status = _status(first(attributes, naming.upstream_status).rpartition(",")[2].strip())
-        responder = {"upstream": "upstream", "service": "upstream", "kong": "gateway", "gateway": "gateway"}.get(
-            first(attributes, naming.responder).lower(), "upstream" if upstream_status else "")
-        flag = first(attributes, naming.flag)
+        path = first(attributes, ("url.path", "url.full"))
+        route = _plain(attributes.get("http.route")) or (self.routes.match(path) or template_of(path) if path else name)
+        upstream_status = _status(part("upstream_status", "0").rpartition(",")[2].strip())
+        responder = _RESPONDERS.get(part("responder", "").lower(), "upstream" if upstream_status else "")
+        flag = part("flag", "")
         consent, payment = ids_in_path(path) if path else ("", "")
-        call = {
-            "witness_id": trace_id + span_id, "witness": "span", "time_ns": start, "duration_ns": duration,
-            "partner": first(attributes, naming.partner) or NO_PARTNER,
-            "method": first(attributes, ("http.request.method",)).upper(), "route": route, "status": http_status,
-            "outcome": outcome_of(http_status, responder=responder, upstream_status=upstream_status, flag=flag,
-                                  codes=codes, span_error=span_error),
-            "codes": " ".join(codes), "message": message, "trace_id": trace_id, "span_id": span_id,
-            "interaction_id": first(attributes, naming.interaction_id), "request_id": first(attributes, naming.request_id),
-            "gateway_request_id": first(attributes, naming.gateway_request_id),
-            "consent_id": first(attributes, naming.consent_id) or consent,
-            "payment_id": first(attributes, naming.payment_id) or payment,
-            "idempotency": first(attributes, naming.idempotency), "customer": first(attributes, naming.customer),
-            "customer_present": bool(first(attributes, naming.customer_present)),
-            "resource_ref": resource_in(path) if path else "", "upstream_status": upstream_status,
-            "service": "" if resource.service in naming.gateway_services else resource.service,
-            "responder": responder, "flag": flag, "gateway_ms": -1,
-            "bytes_in": _size(attributes, "http.request"), "bytes_out": _size(attributes, "http.response"),
-            "source": "otlp", "instance": resource.instance, "version": resource.version,
-            "environment": resource.environment, "sampled": True,
-        }
-        self.calls.append(tuple(call[column] for column in CALL_COLUMNS))
+        outcome = outcome_of(http_status, responder=responder, upstream_status=upstream_status, flag=flag, codes=codes,
+                             span_error=span_error)
+        self.calls.append((
+            trace_id + span_id, "span", start, duration, part("partner") or NO_PARTNER,
+            _plain(attributes.get("http.request.method")).upper(), route, http_status, outcome, " ".join(codes), message, trace_id,
+            span_id, part("interaction_id", ""), part("request_id", ""), part("gateway_request_id", ""),
+            part("consent_id") or consent, part("payment_id") or payment, part("idempotency", ""), part("customer", ""),
+            bool(part("customer_present")),
+            resource_in(path) if path and route != path else "",
+            "" if resource.service in self.naming.gateway_services else resource.service, upstream_status, responder, flag, -1,
+            _size(attributes, "http.request"), _size(attributes, "http.response"), "otlp", resource.instance, resource.version,
+            resource.environment, True,
+        ))
 
     def _codes(self, attributes: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+        naming = self.naming
+        if not any(name in attributes for name in (*naming.codes, *naming.body)):
+            return (), ""
         codes: set[str] = set()
-        for name in self.naming.codes:
+        for name in naming.codes:
             value = attributes.get(name)
             for code in value if isinstance(value, list) else [value]:
                 if isinstance(code, str) and code and not code.isdigit():
                     codes.add(code)
         message = ""
-        for name in self.naming.body:
+        for name in naming.body:
             if name in attributes:
                 more, message = codes_and_message(attributes[name])
                 codes.update(more)

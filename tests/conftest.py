@@ -14,6 +14,8 @@ sys.path.append(str(Path(__file__).parents[1]))  # last, so that an installed wh
 
 from elastic_node.node import running_node
 
+pytest.register_assert_rewrite("contracts")  # so that a broken promise is shown with its values
+
 
 @pytest.fixture(scope="session")
 def elastic_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

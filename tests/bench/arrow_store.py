@@ -69,6 +69,12 @@ class ArrowStore:
         found = [part.table.filter(pc.is_in(part.table.column("trace_id"), wanted)) for part in self.parts[signal]]
         return self._joined(signal, found).sort_by("time_ns")
 
+    def witnesses(self, witness_ids: Collection[str]) -> pa.Table:
+        """Rows of these witnesses."""
+        wanted = pa.array(sorted(set(witness_ids)), pa.string())
+        found = [part.table.filter(pc.is_in(part.table.column("witness_id"), wanted)) for part in self.parts["calls"]]
+        return self._joined("calls", found).sort_by("time_ns")
+
     def search(
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None = None,
     ) -> RecordPage:

@@ -85,9 +85,10 @@ def wanted_of(scenario: Scenario, seed: int) -> list[Wanted]:
 
 
 def _wanted(scenario: Scenario, simulator: Simulator, truth: ExpectedIncident, effect: Emitted) -> Wanted:
-    if effect.failed:
+    if effect.failed and truth.kind not in ("latency", "traffic_drop"):
         return Wanted(truth, frozenset(effect.partners), frozenset(scenario.bank.routes(tuple(effect.apis))))
-    begin, end = (scenario.begin_ns, truth.begin_ns) if truth.kind == "traffic_drop" else (truth.begin_ns, truth.end_ns)
+    begin, end = (scenario.begin_ns, truth.begin_ns) if truth.kind == "traffic_drop" else (
+        truth.begin_ns, truth.end_ns)
     calls = [
         (scenario.bank.partners[call.partner_place].id, f"{call.api.method} {call.api.route}")
         for call in simulator.calls(begin, end)

@@ -76,7 +76,10 @@ def main() -> None:
         try:
             print(f"ready after {service.seconds_to_ready:.2f} s; idle {service.rss_mib():.0f} MiB")
             measure(service, "/v1/traces", bodies_of(20 * BATCH), options.connections)  # warm
+            cpu, mine = service.cpu_s(), time.process_time()
             sent = measure(service, "/v1/traces", bodies, options.connections)
+            print(f"CPU: service {(service.cpu_s() - cpu) / options.spans * 1e6:.1f} us a span, sender "
+                  f"{(time.process_time() - mine) / options.spans * 1e6:.1f} us a span")
             rate = options.spans / sent.seconds
             print(f"ingest: {rate:,.0f} spans/s acknowledged, {rate / bare:.0%} of the bare loop; "
                   f"p50 {sent.p(0.5) * 1000:.0f} ms, p99 {sent.p(0.99) * 1000:.0f} ms; {service.rss_mib():.0f} MiB")

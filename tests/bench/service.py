@@ -92,6 +92,12 @@ class Running:
             self.process.terminate()
             self.process.wait(timeout=60)
 
+    def cpu_s(self) -> float:
+        """CPU seconds of the process so far, user and system; without children."""
+        assert self.process is not None
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def rss_mib(self) -> float:
         """Resident memory of the process and its children, MiB."""
         assert self.process is not None

@@ -34,8 +34,8 @@ from collectors.intake import Intake
 from collectors.limits import Limits, decompress
 from collectors.listener import HttpListener
 from collectors.otlp import decode_logs, decode_logs_json, decode_traces, decode_traces_json
-from collectors.otlp_records import LogSink, SpanSink
-from collectors.naming import Naming
+from collectors.otlp_records import LogSink, Resources, SpanSink
+from collectors.naming import Finder, Naming
 from collectors.routes import RouteCatalogue
 from triage.domain.records import Records
 from triage.errors import BadInput, StoreUnavailable, TooLarge
@@ -288,11 +288,11 @@ def test_many_connections_at_once(door: Door) -> None:
 
 
 def _decode(body: bytes) -> None:
-    for decode, sink in ((decode_traces, SpanSink(Naming(), RouteCatalogue())), (decode_traces_json, SpanSink(Naming(), RouteCatalogue())),
+    for decode, sink in ((decode_traces, SpanSink(Naming(), RouteCatalogue(), Finder(Naming()))), (decode_traces_json, SpanSink(Naming(), RouteCatalogue(), Finder(Naming()))),
                          (decode_logs, LogSink()), (decode_logs_json, LogSink())):
         records = Records()
         try:
-            decode(body, records, sink)  # type: ignore[operator]
+            decode(body, records, sink, *([Resources()] if decode in (decode_traces, decode_logs) else []))  # type: ignore[operator]
         except BadInput:
             continue
         if isinstance(sink, SpanSink):

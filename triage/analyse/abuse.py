@@ -105,7 +105,7 @@ def _finding(partner: str, name: str, resources: int, total: int, mine: pa.Table
                 f"{resources / hours:,.0f} an hour. This looks like enumeration. The partner's side; restricted to security.",
         scope=f"one partner: {name}", severity="medium", whose_side="partner", since_ns=int(times[0]), until_ns=int(times[-1]),
         failed_calls=len(mine), total_calls=total, customers=0, partners=[Impact(partner, name, len(mine), total)],
-        apis=[ApiImpact(*api.split(" ", 1), n, n) for api, n in apis.items() if n >= least][:5],
+        apis=[ApiImpact(api.partition(" ")[0], api.partition(" ")[2], n, n) for api, n in apis.items() if n >= least][:5],
         suspects=[Suspect("partner", name, 0.9, why)],
         trace_ids=[t for t in dict.fromkeys(mine.column("trace_id").to_pylist()) if t][:10],
         series=[Point(int(m), int(c), int(c)) for m, c in zip(minutes, counts, strict=True)], restricted=True,

@@ -70,7 +70,7 @@ def silences(calls: CallRows, start: int, end: int) -> Iterator[SeriesAnomaly]:
     alive = np.bincount(calls.minute - start, weights=calls.calls, minlength=end - start)[: end - start] > 0
     for partner in distinct(calls.partner):
         mine = calls.partner == partner
-        series = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine], minlength=end - start)[: end - start]
+        series = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine], minlength=end - start)[: end - start].astype(float)
         yield from _silence(partner, series, alive, start)
 
 

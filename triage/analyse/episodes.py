@@ -93,7 +93,8 @@ def _sums(values: Counts, width: int) -> Counts:
     """Sum of each minute and those before it."""
     total = np.r_[0.0, np.cumsum(values)]
     index = np.arange(1, len(values) + 1)
-    return total[index] - total[np.maximum(index - width, 0)]
+    out: Counts = total[index] - total[np.maximum(index - width, 0)]
+    return out
 
 
 def _first_odd(events: Counts, calls: Counts, counted: npt.NDArray[np.bool_], at: int, sure: Sure) -> int | None:

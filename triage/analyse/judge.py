@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from triage.analyse.calm import calm_problems
-from triage.analyse.problems import Problem, failing_problems
+from triage.analyse.problems import SLACK_MINUTES, Problem, failing_problems
 from triage.analyse.rows import CallRows, ErrorRows
-from triage.analyse.series import SeriesAnomaly
+from triage.analyse.series import SeriesAnomaly, SeriesWindow
 from triage.analyse.triggers import series_anomalies, series_windows
 
 KNOWN_MINUTES: Final = 60
@@ -35,7 +35,8 @@ def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
     """The problems whose evidence reaches into the judged minutes, largest first."""
     active = np.unique(calls.column("minute").to_numpy())
     windows = series_windows(calls, context.start, context.end, max(context.end - context.judge_from, 1))
-    anomalies = [a for a in series_anomalies(windows) if _believable(a, active, context)]
+    series = {window.key: window for window in windows}
+    anomalies = [_trimmed(a, series[a.key]) for a in series_anomalies(windows) if _believable(a, active, context)]
     rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
     problems = failing_problems(rows, call_rows, anomalies, context.ready_from, context.judge_from, context.start)
     problems += calm_problems(rows, call_rows, problems, anomalies, context.start, context.end)
@@ -52,3 +53,22 @@ def _believable(anomaly: SeriesAnomaly, active: npt.NDArray[np.int64], context: 
     span = np.arange(anomaly.since_minute, until + 1)
     seen = np.isin(span, active).mean()
     return bool(seen > 0.5 or (active < anomaly.since_minute).sum() >= KNOWN_MINUTES)
+
+
+def _trimmed(anomaly: SeriesAnomaly, window: SeriesWindow) -> SeriesAnomaly:
+    """A slow or silent stretch without the calm behind it: its end is the last minute nearer to what was seen than to what is usual."""
+    values = {"latency": window.p95_ms, "rate_drop": window.calls}.get(anomaly.feature)
+    if values is None:
+        return anomaly
+    first = anomaly.since_minute - int(window.minutes[0])
+    last = len(values) - 1 if anomaly.until_minute is None else anomaly.until_minute - int(window.minutes[0])
+    before, during = values[:first], values[first : last + 1]
+    before, seen = before[np.isfinite(before)], during[np.isfinite(during)][: max(5, len(during) // 2)]
+    if not len(before) or not len(seen):
+        return anomaly
+    usual = float(np.median(before[before > 0])) if (before > 0).any() else 0.0
+    limit = np.sqrt(max(usual, 1e-9) * max(float(np.median(seen)), 1e-9)) if anomaly.feature == "latency" else usual / 2
+    odd = np.flatnonzero(during >= limit if anomaly.feature == "latency" else during <= limit)
+    if not len(odd) or last - first - odd[-1] <= SLACK_MINUTES:
+        return anomaly
+    return replace(anomaly, until_minute=anomaly.since_minute + int(odd[-1]))

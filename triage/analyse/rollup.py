@@ -21,7 +21,8 @@ _KEYS: Final = ("minute", "partner", "api", "service", "outcome", "instance")
 def duration_bucket(duration_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     """Bucket numbers, shape (n,): floor(log_1.05(duration in microseconds)), at least 0."""
     micros = np.maximum(duration_ns / 1_000, 1.0)
-    return np.floor(np.log(micros) / np.log(GROWTH)).astype(np.int32)
+    bucket: npt.NDArray[np.int32] = np.floor(np.log(micros) / np.log(GROWTH)).astype(np.int32)
+    return bucket
 
 
 def bucket_ms(bucket: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

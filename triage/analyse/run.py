@@ -144,7 +144,8 @@ def _judge(
     problems: list[Problem] = settings.compute(judge, calls, errors, context)
     rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
     changes = _changes(state, memory, start)
-    used, misuse = _misuse(records, calls, Window(max(judge_from, end - ABUSE_MINUTES) * MINUTE_NS, end * MINUTE_NS), settings)
+    used, misuse = _misuse(records, calls, Window((end - ABUSE_MINUTES) * MINUTE_NS, end * MINUTE_NS), settings)
+    misuse = [finding for finding in misuse if finding.until_ns >= judge_from * MINUTE_NS]
     abusers = {finding.partners[0].id for finding in misuse}
     problems = [p for p in problems if not is_abuse(p, rows, used, abusers)]
     return misuse + [_explained(records, problem, rows, call_rows, changes, memory, settings) for problem in problems]

@@ -60,14 +60,25 @@ def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> S
 def _failing_calls(
     records: RecordStore, problem: Problem, impact: ImpactOf, during: Window, routes: tuple[str, ...],
 ) -> pa.Table:
+    if problem.kind == "latency":
+        return _slow_calls(records, during, routes)
     where = [*_in("route", routes), *_in("partner", tuple(p.id for p in impact.partners))]
     if problem.rows.any():
         where.append(Condition("outcome", "in", _outcomes(impact)))
-    rows = records.search("calls", where, during, MOST_CALLS).rows
-    if problem.kind == "latency" and len(rows):
-        slow = rows.column("duration_ns").to_numpy() >= np.median(rows.column("duration_ns").to_numpy())
-        rows = rows.filter(pa.array(slow))
-    return rows
+    return records.search("calls", where, during, MOST_CALLS).rows
+
+
+def _slow_calls(records: RecordStore, during: Window, routes: tuple[str, ...]) -> pa.Table:
+    """The calls that took longest beside others of their route."""
+    calls = records.scan("calls", during, ["witness_id", "duration_ns", "route"], [Condition("outcome", "=", "ok"), *_in("route", routes)])
+    took, route = calls.column("duration_ns").to_numpy(), np.array(calls.column("route").to_pylist(), object)
+    relative = np.zeros(len(calls))
+    for name in routes:
+        mine = route == name
+        if mine.any():
+            relative[mine] = took[mine] / max(float(np.median(took[mine])), 1.0)
+    slowest = np.argsort(-relative, kind="stable")[:MOST_TRACES]
+    return records.witnesses(calls.column("witness_id").take(pa.array(slowest)).to_pylist())
 
 
 def _customers(records: RecordStore, impact: ImpactOf, during: Window, routes: tuple[str, ...]) -> int:

@@ -63,7 +63,7 @@ def _numbers(calls: pa.Table) -> dict[str, npt.NDArray[np.int64]]:
 def _grid(
     codes: Minutes, at: Minutes, values: npt.NDArray[np.int64], series: int, minutes: int,
 ) -> npt.NDArray[np.float64]:
-    flat = np.bincount(codes * minutes + at, weights=values, minlength=series * minutes)
+    flat = np.bincount(codes * minutes + at, weights=values, minlength=series * minutes).astype(float)
     return flat.reshape(series, minutes)
 
 

@@ -21,6 +21,7 @@ ANALYSIS: Final = "analysis"
 REGRESSION_NS: Final = 6 * HOUR_NS
 """A problem that comes back within this time after its incident was resolved reopens it, as a regression."""
 BACKFILL_NS: Final = HOUR_NS
+ONE_PARTNER: Final = "|partner:"
 _RECENT: Final = 200
 _MOST_TIMELINE: Final = 500
 
@@ -58,13 +59,26 @@ def _write(state: StateStore, incident: Incident) -> list[Incident]:
 
 
 def _home(finding: Finding, incidents: Iterable[Incident], taken: set[str], within_ns: int = HOUR_NS) -> Incident | None:
-    for incident in incidents:
-        if incident.id in taken or incident.merged_into or incident.kind != finding.kind:
-            continue
-        near = finding.since_ns <= incident.last_seen_ns + within_ns and finding.until_ns >= incident.first_seen_ns - within_ns
-        if near and (incident.key == finding.key or (set(incident.groups) & set(finding.groups))):
-            return incident
-    return None
+    """The incident near in time that is the same problem: by its key first, then by the error groups that most of it shares."""
+    near = [
+        incident for incident in incidents
+        if incident.id not in taken and not incident.merged_into
+        and finding.since_ns <= incident.last_seen_ns + within_ns and finding.until_ns >= incident.first_seen_ns - within_ns
+    ]
+    same = next((incident for incident in near if incident.key == finding.key), None)
+    return same or next((incident for incident in near if incident.kind == finding.kind and _shares_groups(finding, incident)), None)
+
+
+def _shares_groups(finding: Finding, incident: Incident) -> bool:
+    """Two partners may be refused for the same reason, and that stays two problems."""
+    if ONE_PARTNER in finding.key or ONE_PARTNER in incident.key:
+        return incident.key.count(ONE_PARTNER) == 0 and bool(set(finding.groups[:1]) & set(incident.groups)) and _same_partner(finding, incident)
+    shared = set(finding.groups) & set(incident.groups)
+    return len(shared) * 2 >= min(len(finding.groups), len(incident.groups)) > 0
+
+
+def _same_partner(finding: Finding, incident: Incident) -> bool:
+    return {p.id for p in finding.partners} == {p.id for p in incident.partners}
 
 
 def _open(
@@ -93,7 +107,7 @@ def _open(
 
 def _update(incident: Incident, finding: Finding, now_ns: int, settings: FoldSettings) -> Incident:
     new = _filled(replace(
-        incident, timeline=list(incident.timeline), notices=list(incident.notices), title=finding.title,
+        incident, timeline=list(incident.timeline), notices=list(incident.notices), title=finding.title, kind=finding.kind,
         summary=finding.summary, scope=finding.scope, whose_side=finding.whose_side,
         first_seen_ns=min(incident.first_seen_ns, finding.since_ns), last_seen_ns=max(incident.last_seen_ns, finding.until_ns),
         groups=list(dict.fromkeys([*finding.groups, *incident.groups])),

@@ -29,7 +29,7 @@ from triage.store.elastic_writes import RecordWriter
 from triage.store.group import GroupCommit
 from triage.store.lookup import carried, merged
 
-_WRITERS: Final = 4  # bulks in flight: one process must keep more than one core of the cluster busy
+_WRITERS: Final = 3  # bulks in flight: one process must keep more than one core of the cluster busy
 _TERMS: Final = 10_000  # values of one `terms` query; Elasticsearch takes 65,536
 _FOUND: Final = sorted({"trace_id", "span_id", "witness_id", "time_ns", *ALIAS_COLUMNS})
 

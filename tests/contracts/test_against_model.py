@@ -1,0 +1,129 @@
+"""Any history of appends, pins, drops and restarts leaves a store as it leaves the plain-Python model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import pytest
+from builders import DAY, T0, Row, call, log, masked, span, span_id, trace_id, uuid
+from contracts.record_checks import ALWAYS
+from elasticsearch import Elasticsearch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from triage.domain.columns import COLUMNS, SIGNALS, Signal
+from triage.domain.windows import Window, day_of
+from triage.ports.records import RecordStore
+from triage.store.elastic_records import ElasticRecordStore
+from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.memory import MemoryRecords, MemoryRecordStore
+
+Open = Callable[[], RecordStore]
+Step = tuple[str, Any]
+
+TRACES: Final = [1, 2, 3]
+TIMES: Final = [T0, T0 + 1, T0 + DAY, T0 + 2 * DAY]
+DAYS: Final = sorted({day_of(time_ns) for time_ns in TIMES})
+POOL: Final[dict[Signal, list[Row]]] = {
+    "spans": [span(n, trace_id=trace_id(t), time_ns=TIMES[(n + t) % 4]) for t in TRACES for n in (1, 2)],
+    "logs": [log(n, trace_id=trace_id(n % 3) if n % 3 else "", time_ns=TIMES[n % 4]) for n in range(1, 6)],
+    "calls": [call(n, trace_id=trace_id(1 + n % 3), consent_id=uuid(n % 2), time_ns=TIMES[n % 4]) for n in range(1, 6)],
+}
+IDS: Final = [*map(trace_id, TRACES), *map(span_id, (1, 2)), *map(uuid, range(6))]
+
+CHOICES = st.fixed_dictionaries({signal: st.lists(st.sampled_from(rows), max_size=5) for signal, rows in POOL.items()})
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), CHOICES),
+        st.tuples(st.just("append"), CHOICES),
+        st.tuples(st.just("pin"), st.sampled_from(TRACES)),
+        st.tuples(st.just("drop"), st.tuples(st.sampled_from(SIGNALS), st.sampled_from(DAYS))),
+        st.tuples(st.just("reopen"), st.none()),
+    ),
+    min_size=2, max_size=10,
+)
+
+
+def act(store: RecordStore, step: Step, reopen: Open) -> tuple[RecordStore, object]:
+    """One step on one store: the store to go on with, and what it answered."""
+    what, argument = step
+    if what == "append":
+        appended = store.append(masked(**argument))
+        return store, (appended.kept, appended.duplicate)
+    if what == "pin":
+        return store, store.pin([trace_id(argument)])
+    if what == "drop":
+        store.settle_reads()
+        return store, store.drop_day(*argument)
+    store.close()
+    return reopen(), None
+
+
+def seen(store: RecordStore) -> dict[str, object]:
+    """All that can be asked of a store, in a form that can be compared."""
+    store.settle_reads()
+    counts = store.counts()
+    view: dict[str, object] = {"counts": (counts.kept, counts.oldest_ns, counts.newest_ns, counts.days)}
+    for signal in SIGNALS:
+        rows = store.scan(signal, Window(T0 + 1, T0 + 2 * DAY), list(COLUMNS[signal])).to_pylist()
+        view[f"scan {signal}"] = sorted(map(repr, rows))
+        view[f"search {signal}"] = pages(store, signal)
+        view[f"trace {signal}"] = store.by_trace(signal, [trace_id(1), trace_id(3)]).to_pylist()
+    for value in IDS:
+        view[f"find {value}"] = store.find(value)
+    return view
+
+
+def pages(store: RecordStore, signal: Signal) -> list[Row]:
+    """All records, by pages of two."""
+    rows: list[Row] = []
+    cursor = None
+    while True:
+        page = store.search(signal, (), ALWAYS, 2, cursor)
+        rows += page.rows.to_pylist()
+        if (cursor := page.next) is None:
+            return rows
+
+
+def compare(steps: list[Step], open_store: Open) -> None:
+    """Play the steps on the model and on the store."""
+    data = MemoryRecords()
+    model: RecordStore = MemoryRecordStore(data)
+    store = open_store()
+    try:
+        for step in steps:
+            model, expected = act(model, step, lambda: MemoryRecordStore(data))
+            store, answer = act(store, step, open_store)
+            assert answer == expected, step
+        assert seen(store) == seen(model)
+    finally:
+        store.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(STEPS)
+def test_embedded(steps: list[Step]) -> None:
+    with TemporaryDirectory() as folder:
+        compare(steps, lambda: EmbeddedRecordStore(Path(folder)))
+
+
+@pytest.mark.elastic
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_elastic(elastic_client: Elasticsearch, elastic_prefix: str, steps: list[Step]) -> None:
+    with empty_again(elastic_client, elastic_prefix):
+        compare(steps, lambda: ElasticRecordStore(elastic_client, elastic_prefix))
+
+
+@contextmanager
+def empty_again(client: Elasticsearch, prefix: str) -> Iterator[None]:
+    """Delete the indices afterwards."""
+    try:
+        yield
+    finally:
+        if indices := list(client.indices.get_alias(index=f"{prefix}-*").body):
+            client.indices.delete(index=indices)
