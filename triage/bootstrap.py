@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
+import os
 import secrets
 import signal
 import threading
@@ -81,20 +84,22 @@ def routes_of(settings: Settings) -> RouteCatalogue:
     return RouteCatalogue(templates, [document])
 
 
-def key_of(settings: Settings, name: str) -> str:
-    """A key from the settings, or the one kept in the data folder (made on first use). Raises ConfigError."""
+def key_of(settings: Settings, name: str, split_role: str = "") -> str:
+    """A key from the settings, or the one kept in the data folder (made on first use). Raises ConfigError where several
+    processes must share one."""
     given: str = getattr(settings, name).get_secret_value()
-    folder = settings.embedded_path()
     if given:
         return given
-    if folder is None:
-        raise ConfigError([f"TRIAGE_{name.upper()} (or TRIAGE_{name.upper()}_FILE) is needed with Elasticsearch: every process must "
-                           "use the same one; make it with `openssl rand -hex 32`"])
+    if split_role:
+        raise ConfigError([f"TRIAGE_{name.upper()} (or TRIAGE_{name.upper()}_FILE) is needed by `triage {split_role}`: every process "
+                           "must use the same one; make it with `openssl rand -hex 32`"])
+    folder = settings.local_folder()
     file = folder / f"{name.replace('_', '-')}.txt"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(32), "ascii")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "w") as out:
+            out.write(secrets.token_hex(32))
     return file.read_text("ascii").strip()
 
 
@@ -113,6 +118,7 @@ class Service:
     jobs: Jobs = field(default_factory=Jobs)
     stopping: threading.Event = field(default_factory=threading.Event)
     cleanups: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
+    split_role: str = ""
     http_port: int = 0
     grpc_port: int = 0
     web_port: int = 0
@@ -130,14 +136,15 @@ class Service:
 def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "") -> Service:
     """Open the stores and make the parts; nothing listens and no job runs yet."""
     stores = open_stores(settings, split_role)
-    masker = Masker(key_of(settings, "mask_key").encode())
+    masker = Masker(key_of(settings, "mask_key", split_role).encode())
     directory = Directory.of(settings.partner, settings.api)
     routes = routes_of(settings)
     intake = Intake(
         keep=partial(_keep, masker, stores, directory), clock=clock, retention_days=settings.retention_days,
         naming=Naming(gateway_services=frozenset(settings.gateway_services)), routes=routes,
     )
-    service = Service(settings, stores, masker, clock, Accounts(stores.state), directory, Telemetry(settings.otel_endpoint), intake)
+    service = Service(settings, stores, masker, clock, Accounts(stores.state), directory, Telemetry(settings.otel_endpoint), intake,
+                      split_role=split_role)
     service.cleanups.append(("stores", stores.close))
     service.cleanups.append(("telemetry", service.telemetry.close))
     return service
@@ -214,7 +221,7 @@ def start_web(service: Service) -> None:
     """Open the console."""
     settings = service.settings
     app = create_app(console_parts(service), ConsoleSettings(
-        base_url=base_url(settings), secret_key=key_of(settings, "secret_key"), secure_cookie=settings.base_url.startswith("https:"),
+        base_url=base_url(settings), secret_key=key_of(settings, "secret_key", service.split_role), secure_cookie=settings.base_url.startswith("https:"),
         retention_days=settings.retention_days,
     ))
     host, _, port = settings.web.rpartition(":")
@@ -355,6 +362,8 @@ def expire(service: Service) -> int:
 def run_service(settings: Settings, roles: tuple[str, ...], *, ready: Callable[[Service], None], split_role: str = "") -> None:
     """Run until SIGTERM or SIGINT; then finish what was accepted."""
     service = build(settings, split_role=split_role)
+    gc.freeze()  # what is loaded stays; decoding makes many short-lived tuples and no cycles, so that looking often is wasted
+    gc.set_threshold(50_000, 20, 100)
     try:
         check_exposure(service, roles)
         if "collect" in roles:
@@ -363,9 +372,8 @@ def run_service(settings: Settings, roles: tuple[str, ...], *, ready: Callable[[
             start_web(service)
         if "work" in roles:
             start_work(service)
-        folder = settings.embedded_path()
-        if folder is not None:
-            run_file = RunFile.write(folder, service.http_port, service.web_port, service.accounts, service.clock())
+        if not split_role:
+            run_file = RunFile.write(settings.local_folder(), service.http_port, service.web_port, service.accounts, service.clock())
             service.cleanups.append(("run.json", run_file.remove))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: service.stopping.set())

@@ -107,6 +107,10 @@ class Settings(BaseModel):
         """The data folder in embedded mode, None on Elasticsearch."""
         return Path(self.store.removeprefix("embedded:")) if self.store.startswith("embedded:") else None
 
+    def local_folder(self) -> Path:
+        """Where this machine keeps what is its own: the data folder in embedded mode, else ./data (keys, run.json)."""
+        return self.embedded_path() or Path("data")
+
     def hosts(self) -> list[str]:
         """Addresses of Elasticsearch."""
         return [] if self.embedded_path() else [host.strip() for host in self.store.split(",")]

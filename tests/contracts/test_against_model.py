@@ -55,7 +55,8 @@ def act(store: RecordStore, step: Step, reopen: Open) -> tuple[RecordStore, obje
         appended = store.append(masked(**argument))
         return store, (appended.kept, appended.duplicate)
     if what == "pin":
-        return store, store.pin([trace_id(argument)])
+        store.pin([trace_id(argument)])
+        return store, None
     if what == "drop":
         store.settle_reads()
         return store, store.drop_day(*argument)
@@ -64,10 +65,13 @@ def act(store: RecordStore, step: Step, reopen: Open) -> tuple[RecordStore, obje
 
 
 def seen(store: RecordStore) -> dict[str, object]:
-    """All that can be asked of a store, in a form that can be compared."""
+    """All that can be asked of a store, in a form that can be compared.
+
+    Not the days that can be dropped: one whose records are all pinned may still be among them.
+    """
     store.settle_reads()
     counts = store.counts()
-    view: dict[str, object] = {"counts": (counts.kept, counts.oldest_ns, counts.newest_ns, counts.days)}
+    view: dict[str, object] = {"counts": (counts.kept, counts.oldest_ns, counts.newest_ns)}
     for signal in SIGNALS:
         rows = store.scan(signal, Window(T0 + 1, T0 + 2 * DAY), list(COLUMNS[signal])).to_pylist()
         view[f"scan {signal}"] = sorted(map(repr, rows))

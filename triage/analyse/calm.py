@@ -95,9 +95,11 @@ def _silence(partner: str, series: Counts, alive: npt.NDArray[np.bool_], start: 
 
 
 def _is_low(calls: CallRows, anomaly: SeriesAnomaly, start: int, end: int) -> bool:
-    """Whether calls are few beside the whole history, and not only beside a surge right before."""
+    """Whether calls are few for some minutes, beside the whole history and not only beside a surge right before."""
     mine = key_mask(calls, anomaly)
     series = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine], minlength=end - start)
+    if min(last_minute(anomaly), end - 2) - anomaly.since_minute + 1 < SLACK_MINUTES:
+        return False
     before = series[: anomaly.since_minute - start]
     during = series[anomaly.since_minute - start : last_minute(anomaly) + 1 - start][: end - 1 - anomaly.since_minute]
     return bool(len(before) and len(during) and during.mean() <= LOW * np.median(before[before.nonzero()[0].min(initial=0):]))

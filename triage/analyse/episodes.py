@@ -74,8 +74,14 @@ def _past(events: Counts, calls: Counts, counted: npt.NDArray[np.bool_], before:
     mine, all_ = events[:before][counted[:before]], calls[:before][counted[:before]]
     if not len(mine):
         return 0.0, 0.0
-    usual = np.median(mine)
-    return float(np.minimum(mine, usual * 2 + _CAP).sum()), float(all_.sum())
+    return float(_cut(mine, all_).sum()), float(all_.sum())
+
+
+def _cut(events: Counts, calls: Counts) -> Counts:
+    """Events by the minute, busy minutes cut down to twice the usual share and a bit."""
+    usual = np.median(events / np.maximum(calls, 1.0))
+    out: Counts = np.minimum(events, 2 * usual * calls + _CAP)
+    return out
 
 
 def _odd(k: Counts, n: Counts, past: tuple[Counts, Counts], sure: Sure) -> npt.NDArray[np.bool_]:
@@ -99,8 +105,7 @@ def _sums(values: Counts, width: int) -> Counts:
 
 def _first_odd(events: Counts, calls: Counts, counted: npt.NDArray[np.bool_], at: int, sure: Sure) -> int | None:
     """The last minute of the first window that is odd, each against the history before it."""
-    usual = np.median(events[:at][counted[:at]]) if counted[:at].any() else 0.0
-    history = np.where(counted, np.minimum(events, usual * 2 + _CAP), 0.0)
+    history = np.where(counted, _cut(events, calls), 0.0)
     exposure = np.where(counted, calls, 0.0)
     odd = np.zeros(len(events), bool)
     fresh = np.where(np.arange(len(events)) >= at, events, 0.0)
@@ -124,8 +129,9 @@ def _last_odd(events: Counts, calls: Counts, past: tuple[float, float], first: i
     breaks = np.flatnonzero(np.diff(places) > GAP_MINUTES)
     last = int(places[breaks[0]] if len(breaks) else places[-1]) if len(places) else first
     near = _sums(events, _END_MINUTES)
-    usual = past[0] / max(past[1], 1.0) * _sums(calls, _END_MINUTES)
-    busy = np.flatnonzero((events > 0) & (near >= np.maximum(RISE * usual, _END_EVENTS)))
+    rate = past[0] / max(past[1], 1.0)
+    company = near >= np.maximum(RISE * rate * _sums(calls, _END_MINUTES), _END_EVENTS)
+    busy = np.flatnonzero((events > RISE * rate * calls) & (events > 0) & company)
     busy = busy[busy <= last]
     return int(busy[-1]) if len(busy) and busy[-1] >= first - WIDTHS[-1] else first
 

@@ -30,6 +30,12 @@ SPAN_COLUMNS: Final = (
 LOG_COLUMNS: Final = (
     "log_id", "time_ns", "trace_id", "severity", "body", "service", "exception_type", "exception_message", "exception_stack",
 )
+FLAG_WORDS: Final = {
+    "NR": "no route matched", "UH": "no healthy upstream", "UF": "upstream connection failed", "UO": "upstream overflowed",
+    "UT": "upstream did not answer in time", "UC": "upstream closed the connection", "URX": "upstream retries were used up",
+    "UAEX": "the authorisation service refused", "RL": "rate limit exceeded", "DC": "the caller went away",
+}
+"""Envoy's response flags for people."""
 FAILED: Final = ("customer_error", "partner_error", "gateway_error", "bank_error", "external_error")
 
 
@@ -138,7 +144,8 @@ def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset
                 exception_type=origin.exception_type if origin else "",
                 exception_message=origin.exception_message if origin else "",
                 stacktrace=origin.exception_stack if origin else "",
-                message=row["message"] or (origin.message if origin else "") or row["flag"], status=row["status"],
+                message=row["message"] or (origin.message if origin else "") or FLAG_WORDS.get(row["flag"], row["flag"]),
+                status=row["status"],
             ),
         )
 

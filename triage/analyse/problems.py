@@ -198,10 +198,15 @@ def _placed(rows: ErrorRows, evidence: Mask) -> Texts:
         if not near.any():
             continue
         same = sums(rows.service[near & (rows.api == api)], rows.count[near & (rows.api == api)])
-        others = {name: n for name, n in sums(rows.service[near], rows.count[near]).items() if name != GATEWAY}
-        home = next(iter(same), "") or (next(iter(others)) if len(others) == 1 else "")
+        home = next(iter(same), "") or _only_one(rows, near, lost & (rows.api == api) & rows.between(minute - GAP_MINUTES, minute + GAP_MINUTES))
         service[lost & (rows.api == api) & (rows.minute == minute)] = home
     return service
+
+
+def _only_one(rows: ErrorRows, near: Mask, lost: Mask) -> str:
+    """The one service that fails at that time, for an API that shows it by several failures though no trace says so."""
+    others = set(rows.service[near].tolist()) - {GATEWAY}
+    return others.pop() if len(others) == 1 and rows.count[lost].sum() >= LEAST_FAULTS else ""
 
 
 def _grown_fault(rows: ErrorRows, problem: Problem, placed: Mask) -> Problem:

@@ -113,7 +113,7 @@ def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], comp
     inner = Window(minutes[0] * MINUTE_NS, (minutes[-1] + 1) * MINUTE_NS)
     presence_columns = ("service", "version", "time_ns")
     chunk = Chunk(
-        tuple(minutes), derive_calls(records.scan("calls", window, _CALL_COLUMNS)),
+        tuple(minutes), derive_calls(records.scan("calls", window, CALL_WITNESS_COLUMNS)),
         records.scan("spans", window, SPAN_COLUMNS, [Condition("status", "=", 2)]),
         records.scan("logs", window, LOG_COLUMNS, [Condition("severity", ">=", ERROR_SEVERITY)]),
         pa.concat_tables([records.scan("spans", inner, presence_columns), records.scan("logs", inner, presence_columns)]),
@@ -125,7 +125,7 @@ def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], comp
     return result.records + len(chunk.presence)
 
 
-_CALL_COLUMNS: Final = (
+CALL_WITNESS_COLUMNS: Final = (
     "witness_id", "witness", "time_ns", "duration_ns", "partner", "method", "route", "status", "outcome", "codes", "message",
     "trace_id", "span_id", "gateway_request_id", "service", "flag", "bytes_in", "bytes_out", "instance",
 )

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Final
 
 import click
@@ -21,8 +20,8 @@ from triage.config import Settings, load_settings
 from triage.runfile import RunFile
 from triage.simulator.bank import default_bank
 from triage.simulator.sender import Sent, run_live, send
-from triage.simulator.traffic import Payload
 from triage.simulator.story import Story, story
+from triage.simulator.traffic import Payload
 from triage.telemetry import set_up_logs
 
 _USER: Final = "demo"
@@ -148,8 +147,7 @@ class Play:
             self._post("/api/v1/changes", change.as_request())
 
     def _post(self, path: str, body: object) -> None:
-        folder = self._service.settings.embedded_path()
-        running = RunFile.read(folder if folder is not None else Path())
+        running = RunFile.read(self._service.settings.local_folder())
         token = running.token if running else ""
         urllib3.request("POST", self._web + path, body=orjson.dumps(body), retries=False, timeout=30,
                         headers={"authorization": f"Bearer {token}", "content-type": "application/json"})

@@ -40,8 +40,7 @@ def _say(ok: bool, subject: str, text: str) -> str:
 
 
 def _running(settings: Settings) -> RunFile | None:
-    folder = settings.embedded_path()
-    return RunFile.read(folder) if folder else None
+    return RunFile.read(settings.local_folder())
 
 
 def _store(settings: Settings) -> str:

@@ -94,8 +94,7 @@ def _intake(settings: Settings, append: Append) -> Intake:
 @contextmanager
 def _append(settings: Settings) -> Iterator[Append]:
     """Into the running service, or into the store itself."""
-    folder = settings.embedded_path()
-    running = RunFile.read(folder) if folder else None
+    running = RunFile.read(settings.local_folder())
     if running is None:
         stores = open_stores(settings)
         try:

@@ -34,8 +34,7 @@ def lookup(query: tuple[str, ...], as_json: bool, url: str | None, token: str | 
 
 
 def _ask(query: str, url: str | None, token: str | None) -> dict[str, Any]:
-    folder = load_settings().embedded_path()
-    running = RunFile.read(folder) if folder else None
+    running = RunFile.read(load_settings().local_folder())
     base, secret = url or (running.web if running else None), token or (running.token if running else "")
     if not base:
         raise TriageError("no service runs on this data folder; start `triage serve`, or name one with --url and --token")

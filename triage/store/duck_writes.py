@@ -123,8 +123,10 @@ class DuckWriter:
 
     def _fresh(self, day: str, database: str, signal: Signal, part: Part) -> Bools:
         """Which rows are new: the first of its key in this group, and not in the day or among the pinned."""
+        order = np.argsort(part.keys, kind="stable")
+        ordered = part.keys[order]
         fresh = np.zeros(len(part.keys), bool)
-        fresh[np.unique(part.keys, return_index=True)[1]] = True
+        fresh[order[np.r_[True, ordered[1:] != ordered[:-1]]]] = True
         known = self._known.pop((day, signal), None)
         if known is None:
             sql = f"SELECT key FROM {database}.{signal} UNION ALL SELECT key FROM {PINNED}.{signal}"

@@ -28,7 +28,7 @@ from triage.store.keys import record_keys
 class EmbeddedRecordStore:
     """See `triage.ports.records`. One process owns the folder; a second one is refused."""
 
-    def __init__(self, folder: Path, *, memory_mib: int = 256, threads: int = 2) -> None:
+    def __init__(self, folder: Path, *, memory_mib: int = 256, threads: int = 1) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._owner = _own(folder)
         try:

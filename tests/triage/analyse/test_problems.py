@@ -1,0 +1,194 @@
+"""From hand-made roll-ups to problems: which failures are one problem, and which are everyday life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from builders import call_rollups, error_rollups
+
+from triage.analyse.judge import Context, judge
+from triage.analyse.problems import Problem
+from triage.analyse.rows import ErrorRows
+
+START, END = 1_000, 1_120
+PARTNERS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
+APIS = ("GET /accounts", "GET /balances", "POST /payments")
+
+Row = dict[str, Any]
+
+
+def traffic(silent: Iterable[tuple[str, int, int]] = (), extra: Iterable[Row] = ()) -> pa.Table:
+    """Ten calls a minute of each partner on each API, but for the silent stretches."""
+    quiet = list(silent)
+    rows = [
+        {"minute": minute, "partner": partner, "api": api, "calls": 10, "counts": [10], "instance": "gw-1"}
+        for minute in range(START, END) for partner in PARTNERS for api in APIS
+        if not any(partner == who and first <= minute <= last for who, first, last in quiet)
+    ]
+    return call_rollups([*rows, *extra])
+
+
+def failures(first: int, last: int, **columns: Any) -> list[Row]:
+    """One row a minute from first to last."""
+    return [{"minute": minute, "service": "core", "count": 5, "partner": "alpha", "api": APIS[0], **columns} for minute in range(first, last + 1)]
+
+
+def everyday() -> list[Row]:
+    """Callers' errors as they always are: each partner now and then, on every API."""
+    rng = np.random.default_rng(3)
+    return [
+        {"minute": int(minute), "partner": partner, "api": APIS[int(rng.integers(3))], "group_id": "token-expired", "outcome": "partner_error"}
+        for partner in PARTNERS for minute in rng.choice(np.arange(START, END), 24, replace=False)
+    ]
+
+
+def found(errors: Iterable[Row], calls: pa.Table | None = None, families: dict[str, str] | None = None) -> list[tuple[Problem, ErrorRows]]:
+    """What is judged at the end of it all."""
+    table = error_rollups(sorted(errors, key=lambda row: row["minute"]))
+    context = Context(START, END, END - 60, {"core": START + 10}, families or {})
+    rows = ErrorRows.of(table, context.families)
+    return [(problem, rows) for problem in judge(traffic() if calls is None else calls, table, context)]
+
+
+def owners(problems: list[tuple[Problem, ErrorRows]]) -> list[str]:
+    return sorted(problem.owner for problem, _ in problems)
+
+
+def test_everyday_errors_of_callers_are_no_problem() -> None:
+    assert found(everyday()) == []
+
+
+def test_single_failures_are_no_problem() -> None:
+    assert found([*failures(1_070, 1_070, count=1), *failures(1_090, 1_090, count=1)]) == []
+
+
+def test_failures_that_begin_in_one_service_are_one_problem_whatever_the_api_and_partner() -> None:
+    errors = [row for api in APIS for partner in PARTNERS for row in failures(1_080, 1_100, api=api, partner=partner)]
+
+    (problem, rows), = found([*everyday(), *errors])
+
+    assert problem.owner == "service:core"
+    assert (problem.since, problem.until) == (1_080, 1_100)
+    assert rows.count[problem.rows].sum() == 5 * 21 * len(APIS) * len(PARTNERS)
+
+
+def test_two_services_that_fail_at_once_are_two_problems() -> None:
+    errors = failures(1_080, 1_100) + failures(1_080, 1_100, service="cards", group_id="g2", api=APIS[2])
+
+    assert owners(found(errors)) == ["service:cards", "service:core"]
+
+
+def test_a_failure_that_does_not_say_where_it_began_belongs_to_the_fault_on_the_same_api() -> None:
+    errors = failures(1_080, 1_100) + failures(1_080, 1_100, service="", group_id="g-line", count=1)
+
+    (problem, rows), = found(errors)
+
+    assert rows.count[problem.rows].sum() == 6 * 21
+
+
+def test_rare_groups_of_the_same_service_and_time_belong_to_it() -> None:
+    errors = failures(1_080, 1_100) + failures(1_090, 1_090, group_id="g-rare", api=APIS[2], count=1)
+
+    (problem, rows), = found(errors)
+
+    assert set(rows.api[problem.rows]) == {APIS[0], APIS[2]}
+
+
+def test_flapping_is_one_problem() -> None:
+    errors = [row for first in range(1_060, 1_110, 10) for row in failures(first, first + 3)]
+
+    (problem, _), = found(errors)
+
+    assert (problem.since, problem.until) == (1_060, 1_103)
+
+
+def test_routes_that_the_gateway_cannot_serve_are_a_problem_each() -> None:
+    errors = [
+        row for api in APIS[:2]
+        for row in failures(1_080, 1_100, service="gateway", outcome="gateway_error", group_id=f"g-{api}", api=api)
+    ]
+
+    assert owners(found(errors)) == [f"api:{api}" for api in sorted(APIS[:2])]
+
+
+def refused(partner: str, group: str, apis: Iterable[str] = APIS, count: int = 10) -> list[Row]:
+    """A partner that is refused on APIs."""
+    return [
+        row for api in apis
+        for row in failures(1_080, 1_100, partner=partner, api=api, group_id=f"{group} {api}", outcome="partner_error", service="", count=count)
+    ]
+
+
+def families_of(*codes: str) -> dict[str, str]:
+    """Groups by code and API belong to one family each."""
+    return {f"{code} {api}": f"code:{code}" for code in codes for api in APIS}
+
+
+def test_two_partners_that_are_refused_for_the_same_reason_are_two_problems() -> None:
+    errors = [*everyday(), *refused("alpha", "expired"), *refused("beta", "expired")]
+
+    assert owners(found(errors, families=families_of("expired"))) == ["partner:alpha", "partner:beta"]
+
+
+def test_a_code_that_rises_at_many_partners_is_one_problem() -> None:
+    errors = [*everyday(), *(row for partner in PARTNERS for row in refused(partner, "rejected", count=2))]
+
+    assert owners(found(errors, families=families_of("rejected"))) == ["family:code:rejected"]
+
+
+def test_a_partner_whose_every_call_is_refused_owns_its_other_errors_too() -> None:
+    errors = [*refused("alpha", "expired"), *failures(1_085, 1_085, partner="alpha", outcome="partner_error", group_id="odd", count=1, service="")]
+
+    (problem, rows), = found(errors, families=families_of("expired"))
+
+    assert "odd" in set(rows.group[problem.rows])
+
+
+def test_an_api_on_which_a_partner_hardly_fails_is_left_out() -> None:
+    errors = [*refused("alpha", "limit", APIS[:1], 8), *refused("alpha", "limit", APIS[1:2], 0)]
+    errors += [{"minute": 1_090, "partner": "alpha", "api": APIS[1], "group_id": f"limit {APIS[1]}", "outcome": "partner_error"}]
+
+    (problem, rows), = found([row for row in errors if row.get("count", 1)], families=families_of("limit"))
+
+    assert set(rows.api[problem.rows]) == {APIS[0]}
+
+
+def test_silence_of_a_partner_is_a_traffic_drop_with_its_beginning() -> None:
+    (problem, _), = found([], traffic(silent=[("beta", 1_090, END)]))
+
+    assert (problem.kind, problem.owner, problem.since) == ("traffic_drop", "partner:beta", 1_090)
+
+
+def test_a_short_pause_of_a_partner_is_none() -> None:
+    assert found([], traffic(silent=[("beta", 1_100, 1_101)])) == []
+
+
+def test_a_partner_with_a_batch_every_quarter_of_an_hour_is_not_silent() -> None:
+    pauses = [("beta", first, first + 13) for first in range(START, END, 15)]
+
+    assert found([], traffic(silent=pauses)) == []
+
+
+def test_silence_of_everybody_right_after_the_start_is_a_gap_in_the_data() -> None:
+    assert found([], traffic(silent=[(partner, 1_030, END) for partner in PARTNERS])) == []
+
+
+def test_a_partner_that_storms_and_is_partly_refused_has_a_surge() -> None:
+    storm = [{"minute": m, "partner": "alpha", "api": APIS[0], "calls": 300, "counts": [300]} for m in range(1_080, 1_101)]
+    errors = refused("alpha", "limit", APIS[:1], 150)
+
+    (problem, _), = found(errors, traffic(extra=storm), families_of("limit"))
+
+    assert (problem.kind, problem.owner) == ("traffic_surge", "partner:alpha")
+
+
+@pytest.mark.parametrize("learning", [5, 9])
+def test_what_fails_while_a_service_is_learned_is_not_new(learning: int) -> None:
+    errors = failures(START + learning - 4, START + learning)
+
+    table = error_rollups(errors)
+    assert judge(traffic(), table, Context(START, END, START, {"core": START + 10})) == []
