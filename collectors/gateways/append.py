@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -15,11 +15,20 @@ from triage.domain.columns import CALL_COLUMNS
 from triage.domain.records import Records
 
 
-class Identities:
-    """IDs of entries: a hash of the content and the ordinal among identical ones. One instance a request or file."""
+class Seen(Protocol):
+    """How often each entry was seen, by its hash; 0 for a new one."""
 
-    def __init__(self) -> None:
-        self._seen: Counter[bytes] = Counter()
+    def __getitem__(self, digest: bytes, /) -> int: ...
+
+    def __setitem__(self, digest: bytes, times: int, /) -> None: ...
+
+
+class Identities:
+    """IDs of entries: a hash of the content and the ordinal among identical ones. One instance a request or file; `seen` carries
+    the ordinals on where a file is read over a long time."""
+
+    def __init__(self, seen: Seen | None = None) -> None:
+        self._seen: Seen = Counter() if seen is None else seen
 
     def of(self, entry: str | dict[str, Any]) -> str:
         """16 hex digits. An object counts as the same whatever the order of its keys; the time of arrival never enters."""

@@ -19,7 +19,7 @@ from triage.cli.roles import announce
 from triage.config import Settings, load_settings
 from triage.runfile import RunFile
 from triage.simulator.bank import default_bank
-from triage.simulator.sender import Sent, run_live, send
+from triage.simulator.sender import run_live, send
 from triage.simulator.story import Story, story
 from triage.simulator.traffic import Payload
 from triage.telemetry import set_up_logs
@@ -30,7 +30,7 @@ _SENDERS: Final = 4
 
 @click.command()
 @click.option("--hours", default=3.0, show_default=True, help="Hours of past traffic to begin with.")
-@click.option("--calls-per-second", default=12.0, show_default=True)
+@click.option("--calls-per-second", default=6.0, show_default=True)
 @click.option("--seed", default=20, show_default=True)
 @click.option("--keep", is_flag=True, help="Keep the data of the last demo instead of beginning anew.")
 def demo(hours: float, calls_per_second: float, seed: int, keep: bool) -> None:
@@ -65,17 +65,25 @@ def _demo_settings(settings: Settings) -> Settings:
 
 
 class _Shared:
-    """One iterator for several threads."""
+    """One iterator for several threads, that ends early when told; tells how much was handed out."""
 
-    def __init__(self, payloads: Iterator[Payload]) -> None:
-        self._payloads, self._lock = payloads, threading.Lock()
+    def __init__(self, payloads: Iterator[Payload], stop: threading.Event) -> None:
+        self._payloads, self._stop, self._lock = payloads, stop, threading.Lock()
+        self._calls, self._told = 0, time.monotonic()
 
     def __iter__(self) -> _Shared:
         return self
 
     def __next__(self) -> Payload:
         with self._lock:
-            return next(self._payloads)
+            if self._stop.is_set():
+                raise StopIteration
+            payload = next(self._payloads)
+            self._calls += payload.calls
+            if time.monotonic() - self._told > 2:
+                self._told = time.monotonic()
+                click.echo(f"  {self._calls:,} calls so far", err=True)
+            return payload
 
 
 class Play:
@@ -91,18 +99,18 @@ class Play:
         self._thread = threading.Thread(target=self._run, name="demo", daemon=True)
 
     def begin(self) -> None:
-        """Make the account, send the past, say where to look, and go on live."""
+        """Tell the past, say where to look, and go on live; all on a thread, so that the service can be stopped meanwhile."""
+        self._thread.start()
+
+    def _account(self) -> str:
+        """The demo's account, with a new password."""
         password = secrets.token_urlsafe(9)
         accounts = self._service.accounts
         if any(user.name == _USER for user in accounts.users()):
             accounts.set_password(_USER, password)
         else:
             accounts.create_user(_USER, password, "administrator", self._service.clock())
-        self._tell_changes(self._story.begin_ns, self._story.now_ns)
-        self._send_past()
-        announce(self._service)
-        click.echo(f"  sign in    {base_url(self._service.settings)}  user {_USER}  password {password}\n  stop       Ctrl-C")
-        self._thread.start()
+        return password
 
     def stop(self) -> None:
         """End the live traffic."""
@@ -113,21 +121,21 @@ class Play:
     def _send_past(self) -> None:
         began = time.monotonic()
         click.echo("A simulated bank sends its last hours …")
-        last = [0.0]
-
-        def progress(sent: Sent) -> None:
-            if time.monotonic() - last[0] > 2:
-                last[0] = time.monotonic()
-                click.echo(f"  {sent.calls * _SENDERS:,} calls so far", err=True)
-
         simulator = self._story.simulator()
-        payloads = _Shared(simulator.play(self._story.begin_ns, self._story.now_ns))
+        payloads = _Shared(simulator.play(self._story.begin_ns, self._story.now_ns), self._stop)
         with ThreadPoolExecutor(_SENDERS) as pool:
-            parts = list(pool.map(lambda _: send(payloads, self._door, progress=progress), range(_SENDERS)))
+            parts = list(pool.map(lambda _: send(payloads, self._door), range(_SENDERS)))
         calls, spans, logs = (sum(getattr(part, name) for part in parts) for name in ("calls", "spans", "logs"))
         click.echo(f"  {calls:,} calls, {spans:,} spans and {logs:,} log records in {time.monotonic() - began:.0f} s")
 
     def _run(self) -> None:
+        password = self._account()
+        self._tell_changes(self._story.begin_ns, self._story.now_ns)
+        self._send_past()
+        if self._stop.is_set():
+            return
+        announce(self._service)
+        click.echo(f"  sign in    {base_url(self._service.settings)}  user {_USER}  password {password}\n  stop       Ctrl-C")
         simulator = self._story.simulator()
         told = self._story.now_ns
         for complaint in self._story.complaints(simulator):

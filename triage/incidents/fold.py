@@ -6,7 +6,7 @@ hour before it was found opens as resolved and tells nobody. An incident resolve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,6 +22,7 @@ REGRESSION_NS: Final = 6 * HOUR_NS
 """A problem that comes back within this time after its incident was resolved reopens it, as a regression."""
 BACKFILL_NS: Final = HOUR_NS
 ONE_PARTNER: Final = "|partner:"
+_MOST_TRACES: Final = 20
 _RECENT: Final = 200
 _MOST_TIMELINE: Final = 500
 
@@ -36,19 +37,62 @@ class FoldSettings:
 def fold_findings(findings: Iterable[Finding], state: StateStore, now_ns: int, settings: FoldSettings) -> list[Incident]:
     """Apply one run's findings. Returns the incidents that changed. A document that a person changed meanwhile is taken up by
     the next run."""
-    changed: list[Incident] = []
     live = list(documents.live(state))
     resolved = documents.recent(state, _RECENT)
-    touched: set[str] = set()
-    for finding in findings:
-        home = _home(finding, live, touched) or _home(finding, resolved, touched, REGRESSION_NS)
-        incident = _open(finding, state, now_ns, settings, resolved) if home is None else _update(home, finding, now_ns, settings)
-        touched.add(incident.id)
-        changed += _write(state, incident)
+    at_home, homeless = _housed(findings, live, resolved)
+    changed: list[Incident] = []
+    for incident in [*live, *resolved]:
+        if incident.id in at_home:
+            changed += _write(state, _update(incident, at_home[incident.id], now_ns, settings))
+    for finding in homeless:
+        changed += _write(state, _open(finding, state, now_ns, settings, resolved))
     for incident in live:
-        if incident.id not in touched and (quiet := _quieted(incident, now_ns, settings)) is not None:
+        if incident.id not in at_home and (quiet := _quieted(incident, now_ns, settings)) is not None:
             changed += _write(state, quiet)
     return changed
+
+
+def _housed(
+    findings: Iterable[Finding], live: Sequence[Incident], resolved: Sequence[Incident],
+) -> tuple[dict[str, Finding], list[Finding]]:
+    """Incident -> its finding, and the findings that no incident is about. What people merged stays together."""
+    incidents = {incident.id: incident for incident in [*live, *resolved]}
+    at_home: dict[str, Finding] = {}
+    strangers: list[Finding] = []
+    for found in findings:
+        finding = found
+        home = _by_key(finding, live) or _by_key(finding, resolved, REGRESSION_NS)
+        if home is not None and home.merged_into:
+            home = incidents.get(home.merged_into)
+        if home is None:
+            strangers.append(finding)
+            continue
+        there = at_home.get(home.id)
+        if there is not None:
+            finding = _joined(finding, there) if finding.key == home.key else _joined(there, finding)
+        at_home[home.id] = finding
+    homeless: list[Finding] = []
+    for finding in strangers:
+        free = [incident for incident in incidents.values() if incident.id not in at_home and not incident.merged_into]
+        home = next((i for i in free if i.kind == finding.kind and _near(finding, i) and _shares_groups(finding, i)), None)
+        if home is None:
+            homeless.append(finding)
+        else:
+            at_home[home.id] = finding
+    return at_home, homeless
+
+
+def _joined(one: Finding, other: Finding) -> Finding:
+    """Two findings of one incident as one."""
+    return replace(
+        one, since_ns=min(one.since_ns, other.since_ns), until_ns=max(one.until_ns, other.until_ns),
+        failed_calls=one.failed_calls + other.failed_calls, total_calls=max(one.total_calls, other.total_calls),
+        customers=max(one.customers, other.customers), severity=min(one.severity, other.severity, key=SEVERITIES.index),
+        partners=[*one.partners, *(p for p in other.partners if p.id not in {q.id for q in one.partners})],
+        apis=[*one.apis, *(a for a in other.apis if (a.method, a.route) not in {(b.method, b.route) for b in one.apis})],
+        services=list(dict.fromkeys([*one.services, *other.services])), groups=list(dict.fromkeys([*one.groups, *other.groups])),
+        trace_ids=list(dict.fromkeys([*one.trace_ids, *other.trace_ids]))[:_MOST_TRACES], suspects=[*one.suspects, *other.suspects],
+    )
 
 
 def _write(state: StateStore, incident: Incident) -> list[Incident]:
@@ -58,27 +102,21 @@ def _write(state: StateStore, incident: Incident) -> list[Incident]:
         return []
 
 
-def _home(finding: Finding, incidents: Iterable[Incident], taken: set[str], within_ns: int = HOUR_NS) -> Incident | None:
-    """The incident near in time that is the same problem: by its key first, then by the error groups that most of it shares."""
-    near = [
-        incident for incident in incidents
-        if incident.id not in taken and not incident.merged_into
-        and finding.since_ns <= incident.last_seen_ns + within_ns and finding.until_ns >= incident.first_seen_ns - within_ns
-    ]
-    same = next((incident for incident in near if incident.key == finding.key), None)
-    return same or next((incident for incident in near if incident.kind == finding.kind and _shares_groups(finding, incident)), None)
+def _by_key(finding: Finding, incidents: Iterable[Incident], within_ns: int = HOUR_NS) -> Incident | None:
+    """The incident near in time that is about the same thing."""
+    return next((i for i in incidents if i.key == finding.key and _near(finding, i, within_ns)), None)
+
+
+def _near(finding: Finding, incident: Incident, within_ns: int = HOUR_NS) -> bool:
+    return finding.since_ns <= incident.last_seen_ns + within_ns and finding.until_ns >= incident.first_seen_ns - within_ns
 
 
 def _shares_groups(finding: Finding, incident: Incident) -> bool:
     """Two partners may be refused for the same reason, and that stays two problems."""
     if ONE_PARTNER in finding.key or ONE_PARTNER in incident.key:
-        return incident.key.count(ONE_PARTNER) == 0 and bool(set(finding.groups[:1]) & set(incident.groups)) and _same_partner(finding, incident)
+        return False
     shared = set(finding.groups) & set(incident.groups)
     return len(shared) * 2 >= min(len(finding.groups), len(incident.groups)) > 0
-
-
-def _same_partner(finding: Finding, incident: Incident) -> bool:
-    return {p.id for p in finding.partners} == {p.id for p in incident.partners}
 
 
 def _open(

@@ -11,7 +11,8 @@ from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer, TransportEr
 
 from triage.errors import StoreError, StoreUnavailable
 
-_BUSY: Final = frozenset({408, 429, 502, 503, 504})
+_BUSY: Final = frozenset({408, 429})
+_SERVER_FAULT: Final = 500
 _REFUSED: Final = frozenset({401, 403})
 _RETRY_AFTER_S: Final = 5
 
@@ -59,18 +60,18 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable(f"Elasticsearch does not answer: {error}", _RETRY_AFTER_S) from error
 
 
+def failure(status: int, kind: str, retry_after_s: int = _RETRY_AFTER_S) -> StoreError:
+    """What an error answer means to us: its status and its kind. Its reason is left out, since that can quote values."""
+    cause = f"{status} {kind}".strip()
+    if status in _BUSY or status >= _SERVER_FAULT:
+        return StoreUnavailable(f"Elasticsearch is busy or incomplete: {cause}", retry_after_s)
+    if status in _REFUSED:
+        return StoreUnavailable(f"Elasticsearch refuses these credentials or blocks the index: {cause}", 60)
+    return StoreError(f"Elasticsearch cannot do this: {cause}")
+
+
 def _translate(error: ApiError) -> StoreError:
-    if error.status_code in _BUSY:
-        retry_after = str(error.meta.headers.get("retry-after", ""))
-        seconds = int(retry_after) if retry_after.isdecimal() else _RETRY_AFTER_S
-        return StoreUnavailable(f"Elasticsearch is busy or incomplete: {_cause(error)}", seconds)
-    if error.status_code in _REFUSED:
-        return StoreUnavailable(f"Elasticsearch refuses these credentials or blocks the index: {_cause(error)}", 60)
-    return StoreError(f"Elasticsearch cannot do this: {_cause(error)}")
-
-
-def _cause(error: ApiError) -> str:
-    """Status and kind of the error; not its reason, which can quote values."""
     body = error.body
     kind = body["error"].get("type", "") if isinstance(body, dict) and isinstance(body.get("error"), dict) else ""
-    return f"{error.status_code} {kind}".strip()
+    retry_after = str(error.meta.headers.get("retry-after", ""))
+    return failure(error.status_code, kind, int(retry_after) if retry_after.isdecimal() else _RETRY_AFTER_S)

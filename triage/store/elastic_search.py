@@ -8,7 +8,7 @@ from typing import Any, Final
 from elasticsearch import Elasticsearch
 
 from triage.errors import StoreUnavailable
-from triage.store.elastic_client import translated
+from triage.store.elastic_client import failure, translated
 
 Hits = list[dict[str, Any]]
 
@@ -76,6 +76,7 @@ class Searcher:
 
 def _check(answer: dict[str, Any]) -> None:
     """Part of an answer is no answer."""
-    if "error" in answer or answer["timed_out"] or answer["_shards"]["failed"]:
-        kind = answer.get("error", {}).get("type", "some shards did not answer")
-        raise StoreUnavailable(f"Elasticsearch cannot answer in full: {kind}")
+    if "error" in answer:
+        raise failure(int(answer.get("status", 500)), answer["error"].get("type", ""))
+    if answer["timed_out"] or answer["_shards"]["failed"]:
+        raise StoreUnavailable("Elasticsearch cannot answer in full: some shards did not answer")

@@ -81,7 +81,7 @@ def test_secrets_do_not_show() -> None:
     assert "hush" not in repr(ElasticSettings(("http://x",), api_key="hush-1", username="u", password="hush-2"))
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504, 408, 401, 403])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 408, 401, 403])
 def test_answers_after_which_a_retry_can_help(server: Server, status: int) -> None:
     server.status = status
     with pytest.raises(StoreUnavailable):

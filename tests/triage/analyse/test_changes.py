@@ -1,0 +1,85 @@
+"""Which change explains a problem, and which are cleared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from triage.analyse.changes import ChangeSeen, Scene, judge_changes
+from triage.analyse.suspects import GUILTY
+from triage.analyse.tables import SpanTable, no_spans
+from triage.domain.windows import MINUTE_NS
+
+SINCE = 10_000 * MINUTE_NS
+
+
+def deployed(minutes_before: float, service: str = "payments", version: str = "2.0") -> ChangeSeen:
+    return ChangeSeen("deployment", version, SINCE - int(minutes_before * MINUTE_NS), {"service": service})
+
+
+def spans(*versions: str, service: str = "payments") -> SpanTable:
+    """One span of the service for each version, each in its own trace."""
+    size = len(versions)
+    none = np.zeros(size, np.int64)
+    texts = [f"{number:x}" for number in range(size)]
+    return SpanTable(texts, texts, [""] * size, [service] * size, ["POST"] * size, none, none, none, np.zeros(size, bool), versions, [""] * size)
+
+
+def scene(**changes: Any) -> Scene:
+    plain: dict[str, Any] = {
+        "since_ns": SINCE, "services": ["payments"], "apis": ["POST /payments"], "partners": ["alpha", "beta"], "one_partner": False,
+        "side": "bank", "failing": spans(*["2.0"] * 20), "healthy": spans(*["1.0"] * 20),
+    }
+    return Scene(**(plain | changes))
+
+
+def test_the_release_that_fails_where_the_old_one_works_is_guilty() -> None:
+    (verdict,) = judge_changes([deployed(2)], scene())
+
+    assert (verdict.kind, verdict.name) == ("change", "payments 2.0")
+    assert verdict.score >= GUILTY
+    assert any("100% of failing calls pass payments 2.0" in why for why in verdict.why)
+
+
+def test_a_release_of_a_service_that_does_not_fail_is_cleared_aloud() -> None:
+    (verdict,) = judge_changes([deployed(2, "accounts")], scene())
+
+    assert verdict.score == 0
+    assert "nothing that fails passes what it changed" in verdict.why_not[0]
+
+
+def test_a_release_is_innocent_when_one_partner_alone_fails() -> None:
+    (verdict,) = judge_changes([deployed(4)], scene(one_partner=True, side="partner", partners=["alpha"]))
+
+    assert verdict.score < 0.5
+    assert any("only one partner fails" in why for why in verdict.why_not)
+
+
+def test_a_release_is_innocent_when_the_old_version_fails_as_well() -> None:
+    (verdict,) = judge_changes([deployed(2)], scene(failing=spans(*["1.0"] * 18, "2.0", "2.0")))
+
+    assert verdict.score < GUILTY
+
+
+def test_what_came_after_the_first_failure_or_long_before_is_not_considered() -> None:
+    assert judge_changes([deployed(-5), deployed(90)], scene()) == []
+
+
+def test_maintenance_is_no_suspect() -> None:
+    assert judge_changes([ChangeSeen("maintenance", "", SINCE - MINUTE_NS, {"service": "payments"})], scene()) == []
+
+
+def test_the_guilty_one_comes_before_innocent_ones() -> None:
+    verdicts = judge_changes([deployed(1, "accounts"), deployed(3), deployed(2, "cards")], scene())
+
+    assert [verdict.name for verdict in verdicts][0] == "payments 2.0"
+    assert [verdict.score for verdict in verdicts[1:]] == [0, 0]
+
+
+def test_a_partner_change_explains_the_partner_that_fails() -> None:
+    change = ChangeSeen("certificate", "", SINCE - MINUTE_NS, {"partner": "alpha"})
+
+    (verdict,) = judge_changes([change], scene(one_partner=True, side="partner", partners=["alpha"], failing=no_spans()))
+
+    assert verdict.score >= GUILTY

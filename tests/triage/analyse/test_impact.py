@@ -1,0 +1,86 @@
+"""For whom a problem is, and what it is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import call_rollups, error_rollups
+
+from triage.analyse.impact import ImpactOf, measure
+from triage.analyse.problems import Problem
+from triage.analyse.rows import CallRows, ErrorRows
+from triage.analyse.titles import title_of
+
+APIS = ("GET /accounts", "POST /payments")
+CALLS = CallRows.of(call_rollups(
+    {"minute": minute, "partner": partner, "api": api, "calls": 10} for minute in range(20) for partner in ("alpha", "beta") for api in APIS
+))
+
+
+def measured(kind: Any = "errors", owner: str = "service:core", **columns: Any) -> tuple[Problem, ImpactOf]:
+    """Failures from minute 10 to 14, five a minute, unless it says otherwise."""
+    partners = columns.pop("partners", ("alpha", "beta"))
+    apis = columns.pop("apis", APIS)
+    table = error_rollups(
+        {"minute": minute, "partner": partner, "api": api, "service": "core", "count": 5, "sample_trace": f"{minute}{partner}", **columns}
+        for minute in range(10, 15) for partner in partners for api in apis
+    )
+    rows = ErrorRows.of(table, {})
+    problem = Problem(kind, 10, 14, np.ones(len(table), bool), owner, groups=["g1"])
+    return problem, measure(problem, rows, CALLS, str.title)
+
+
+def test_it_counts_failures_and_all_calls_of_the_same_time() -> None:
+    _, impact = measured()
+
+    assert (impact.failed, impact.total) == (100, 200)
+    assert [(p.id, p.name, p.failed, p.total) for p in impact.partners] == [("alpha", "Alpha", 50, 100), ("beta", "Beta", 50, 100)]
+    assert [(a.method, a.route, a.failed, a.total) for a in impact.apis] == [("GET", "/accounts", 50, 100), ("POST", "/payments", 50, 100)]
+    assert (impact.services, impact.side) == (["core"], "bank")
+
+
+@pytest.mark.parametrize(("columns", "scope"), [
+    ({"partners": ("alpha",), "outcome": "partner_error", "owner": "partner:alpha"}, "one partner: Alpha"),
+    ({"apis": APIS[:1]}, "one API: GET /accounts"),
+    ({"partners": ("alpha",), "apis": APIS[:1]}, "Alpha on GET /accounts"),
+    ({}, "calls that pass core"),
+])
+def test_the_scope_is_the_smallest_that_explains_the_failures(columns: dict[str, Any], scope: str) -> None:
+    assert measured(**columns)[1].scope == scope
+
+
+@pytest.mark.parametrize(("outcome", "side"), [
+    ("bank_error", "bank"), ("gateway_error", "gateway"), ("external_error", "external"), ("partner_error", "partner"), ("customer_error", "customer"),
+])
+def test_the_side_follows_from_the_outcome(outcome: str, side: str) -> None:
+    assert measured(outcome=outcome)[1].side == side
+
+
+def test_the_curve_begins_before_the_problem() -> None:
+    _, impact = measured()
+
+    at = {point.minute: (point.calls, point.failed) for point in impact.series}
+    assert at[9] == (40, 0)
+    assert at[12] == (40, 20)
+
+
+def test_the_newest_sample_traces_come_first() -> None:
+    assert measured()[1].traces[0].startswith("14")
+
+
+@pytest.mark.parametrize(("columns", "title", "expected"), [
+    ({}, "NullPointerException in com.acme.bank.CreditorMapper.toPacs008", "core: NullPointerException in CreditorMapper.toPacs008"),
+    ({"owner": "partner:alpha", "partners": ("alpha",), "outcome": "partner_error", "count": 10}, "CERTIFICATE_EXPIRED on GET /accounts",
+     "Alpha: every call is refused, CERTIFICATE_EXPIRED"),
+    ({"owner": "partner:alpha", "partners": ("alpha",), "outcome": "customer_error"}, "CONSENT_EXPIRED on GET /accounts",
+     "Alpha: 50% of calls end with CONSENT_EXPIRED"),
+    ({"owner": "family:code:x", "outcome": "partner_error"}, "invalid_token on GET /accounts", "2 partners: invalid_token"),
+    ({"kind": "traffic_surge", "owner": "partner:alpha", "partners": ("alpha",), "outcome": "partner_error"}, "x",
+     "Alpha: far more calls than usual, 50% refused"),
+])
+def test_titles_say_who_and_what(columns: dict[str, Any], title: str, expected: str) -> None:
+    problem, impact = measured(**columns)
+
+    assert title_of(problem, impact, {"g1": title}, []) == expected
