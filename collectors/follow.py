@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
@@ -80,14 +81,18 @@ class Follower:
     def _discover(self) -> None:
         self._restore()
         visible = dict(self._visible())
+        for key, tail in self._tails.items():
+            if key in visible:
+                tail.position.path, tail.gone_at = str(visible[key]), None
+            elif tail.gone_at is None:
+                tail.gone_at = self.clock()
+        paths = {str(path) for key, path in visible.items() if key in self._tails}
+        for stream in set(self.state.streams) - paths:
+            if any(stream == pattern or fnmatch(stream, pattern) for pattern in self.patterns):
+                self._catch_up(stream, set(visible))
         for key, path in visible.items():
             if key not in self._tails:
-                self._meet(path, set(visible))
-            else:
-                self._tails[key].position.path, self._tails[key].gone_at = str(path), None
-        for key, tail in self._tails.items():
-            if key not in visible and tail.gone_at is None:
-                tail.gone_at = self.clock()
+                self._open(path, str(path))
 
     def _visible(self) -> Iterator[tuple[Key, Path]]:
         for pattern in self.patterns:
@@ -115,15 +120,12 @@ class Follower:
                 self._add(Tail.open(found, position.stream, position))
             self._waiting.pop(0)
 
-    def _meet(self, path: Path, visible: set[Key]) -> None:
-        """A file that was not there before, and before it those that came and were renamed since the last look."""
-        stream = str(path)
-        if stream in self.state.streams:
-            after = max([self.state.streams[stream].changed_ns,
-                         *(tail.changed_ns() for tail in self._tails.values() if tail.position.stream == stream)])
-            for missed in successors(path, after, visible | set(self._tails)):
-                self._open(missed, stream)
-        self._open(path, stream)
+    def _catch_up(self, stream: str, visible: set[Key]) -> None:
+        """Files that came to a path and were renamed since the last look."""
+        after = max([self.state.streams[stream].changed_ns,
+                     *(tail.changed_ns() for tail in self._tails.values() if tail.position.stream == stream)])
+        for missed in successors(Path(stream), after, visible | set(self._tails)):
+            self._open(missed, stream)
 
     def _open(self, path: Path, stream: str) -> None:
         try:
@@ -131,7 +133,8 @@ class Follower:
         except OSError as error:
             _LOG.warning("cannot open %s: %s", path, error.strerror)
             return
-        if any(_same(tail, other.position) and not other.is_deleted() for other in self._tails.values()):
+        known = stream in self.state.streams
+        if not known and any(_same(tail, other.position) and not other.is_deleted() for other in self._tails.values()):
             tail.close()  # a copy of what is followed: read when the original is truncated, see `_begin_again`
             return
         self._resume(tail)
@@ -139,13 +142,22 @@ class Follower:
 
     def _resume(self, tail: Tail) -> None:
         """A file that was let go or deleted, and is back: go on where it was left, so that nothing is counted twice."""
-        gone = [other.position for other in self._tails.values() if other.is_deleted()]
-        for known in [*gone, *reversed(self.state.finished)]:
-            back = known in gone or known.deleted or known.key == tail.position.key
-            if back and _same(tail, known):
+        for other in list(self._tails.values()):
+            if other.is_deleted() and _same(tail, other.position) and not tail.is_shorter(other.size()):
+                self._let_go(other)
+        for known in reversed(self.state.finished):
+            if (known.deleted or known.key == tail.position.key) and _same(tail, known):
                 own = tail.position
                 tail.position = replace(known, path=own.path, device=own.device, inode=own.inode, deleted=False)
                 return
+
+    def _let_go(self, tail: Tail) -> None:
+        del self._tails[tail.position.key]
+        recent = self.state.stream(tail.position.stream)
+        recent.changed_ns = max(recent.changed_ns, tail.changed_ns())
+        self.state.finish(tail.position, deleted=tail.is_deleted())
+        self.state.prune({other.position.stream for other in self._tails.values()})
+        tail.close()
 
     def _add(self, tail: Tail) -> None:
         if tail.position.key in self._tails:  # the path changed hands between the look and the opening
@@ -167,7 +179,8 @@ class Follower:
         if batch is None and tail.gone_at is not None and self.clock() - max(tail.gone_at, tail.read_at) >= GRACE_S:
             batch = tail.read(last=True)
             if batch is None:
-                self._drop(tail)
+                self._let_go(tail)
+                self.state.save(other.position for other in self._tails.values())
                 return False
         if batch is None:
             return False
@@ -183,13 +196,6 @@ class Follower:
         if copy is not None:
             self._add(Tail.open(copy, old.stream, old))
         self._tails[tail.position.key] = tail  # behind its copy
-
-    def _drop(self, tail: Tail) -> None:
-        """It was rotated away and is read to its end."""
-        del self._tails[tail.position.key]
-        self.state.finish(tail.position, deleted=tail.is_deleted())
-        tail.close()
-        self.state.save(other.position for other in self._tails.values())
 
     def _send(self, tail: Tail, batch: Batch) -> None:
         position, recent = tail.position, self.state.stream(tail.position.stream)

@@ -82,6 +82,11 @@ class RecentLines:
             self._before, self._now = self._now, {}
             self.generation, self.count = self.generation + 1, 0
 
+    def delete(self) -> None:
+        """Remove the journals."""
+        for generation in (self.generation - 1, self.generation):
+            self._file(generation).unlink(missing_ok=True)
+
     def _file(self, generation: int) -> Path:
         return self.folder / f"{self.name}.{generation}.lines"
 
@@ -127,9 +132,14 @@ class FollowState:
         return self.streams[stream]
 
     def finish(self, position: Position, *, deleted: bool) -> None:
-        """Remember a file that is let go."""
+        """Remember a file that is let go, and forget the oldest ones."""
         position.deleted = deleted
         self.finished = [*self.finished, position][-FINISHED:]
+
+    def prune(self, live: set[str]) -> None:
+        """Forget the lines of streams that are neither live nor remembered."""
+        for stream in set(self.streams) - live - {position.stream for position in self.finished}:
+            self.streams.pop(stream).delete()
 
     def save(self, positions: Iterable[Position]) -> None:
         """Replace the positions, durably. Raises OSError."""

@@ -84,7 +84,10 @@ class FrontDoor:
             return Answer(200, b'{"status":"ok"}')
         signal, kind = _target(path)
         encoding: Encoding = "json" if signal in ("gateway", "local") or "json" in headers.get("content-type", "") else "protobuf"
-        refusal = self._refuse(method, signal, kind, headers)
+        try:
+            refusal = self._refuse(method, signal, kind, headers)
+        except StoreUnavailable as error:
+            return self._error(503, str(error), encoding, retry_after_s=error.retry_after_s)
         if refusal:
             return self._error(*refusal, encoding)
         try:

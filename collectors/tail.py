@@ -79,9 +79,13 @@ class Tail:
         """Whether no name leads to it any more."""
         return os.fstat(self.handle).st_nlink == 0
 
+    def size(self) -> int:
+        """Bytes that it has now."""
+        return os.fstat(self.handle).st_size
+
     def is_shorter(self, size: int) -> bool:
         """Whether it has fewer bytes."""
-        return os.fstat(self.handle).st_size < size
+        return self.size() < size
 
     def was_replaced(self) -> bool:
         """Whether its content is another than what was read: cut off, or begun anew."""

@@ -20,6 +20,8 @@ from typing import Any
 import orjson
 from waitress.server import create_server
 
+from collectors.follow import Follower
+from collectors.follow_state import FollowState
 from collectors.grpc_server import start_grpc
 from collectors.http_app import FrontDoor, Local
 from collectors.intake import Intake
@@ -31,6 +33,7 @@ from dashboards.app import create_app
 from dashboards.parts import ConsoleSettings, Parts
 from triage import __version__
 from triage.accounts.accounts import Accounts
+from triage.accounts.gate import IngestGate
 from triage.accounts.sessions import Sessions
 from triage.analysis_process import AnalysisOptions, AnalysisProcess
 from triage.config import Settings
@@ -43,7 +46,7 @@ from triage.flow import notify_once, receive
 from triage.incidents import documents
 from triage.incidents.lifecycle import Request, act
 from triage.mask.masker import Masker
-from triage.mask.transfer import from_bytes
+from triage.mask.transfer import from_bytes, to_bytes
 from triage.notify.delivery import Courier
 from triage.notify.destination import Destinations, parse_networks
 from triage.notify.manual import replay, send_test
@@ -51,8 +54,9 @@ from triage.notify.webhook import WebhookNotifier
 from triage.ports.records import Appended
 from triage.runfile import RunFile
 from triage.scheduler import Jobs
+from triage.store.dead_letters import DeadLetters
 from triage.store.elastic_client import ElasticSettings
-from triage.store.factory import Stores, open_elastic, open_embedded
+from triage.store.factory import Stores, dead_letters, open_elastic, open_embedded, with_spool
 from triage.telemetry import Telemetry, log
 
 Clock = Callable[[], int]
@@ -70,6 +74,14 @@ def open_stores(settings: Settings, split_role: str = "") -> Stores:
         ca_certs=settings.elastic_ca_certs,
     )
     return open_elastic(elastic, prefix=settings.elastic_prefix, replicas=settings.elastic_replicas)
+
+
+def open_dead_letters(settings: Settings) -> DeadLetters:
+    """The refused records. Raises ConfigError where there is no spool, beside which they lie."""
+    folder = settings.spool_path()
+    if folder is None:
+        raise ConfigError(["TRIAGE_SPOOL: without a spool there are no dead letters; the embedded store has none unless it is set"])
+    return dead_letters(folder, to_bytes, from_bytes, limit=settings.spool_mib << 20)
 
 
 def routes_of(settings: Settings) -> RouteCatalogue:
@@ -136,6 +148,9 @@ class Service:
 def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "") -> Service:
     """Open the stores and make the parts; nothing listens and no job runs yet."""
     stores = open_stores(settings, split_role)
+    spool = settings.spool_path()
+    if spool is not None and split_role in ("", "collect"):  # the other roles take nothing in
+        stores = with_spool(stores, spool, to_bytes, from_bytes, limit=settings.spool_mib << 20)
     masker = Masker(key_of(settings, "mask_key", split_role).encode())
     directory = Directory.of(settings.partner, settings.api)
     routes = routes_of(settings)
@@ -162,25 +177,35 @@ def start_collect(service: Service) -> None:
     limits = Limits(body_bytes=settings.body_limit_mib << 20, connections=settings.connections)
     host, _, port = settings.otlp_http.rpartition(":")
     local = Local(partial(authorise_local, service), partial(append_local, service))
-    listener = HttpListener(FrontDoor(service.intake, limits, partial(authorise, service), local), host, int(port), limits)
-    grpc_server, service.grpc_port = start_grpc(service.intake, limits, partial(authorise, service), settings.otlp_grpc)
+    gate = IngestGate(service.accounts, service.clock)
+    listener = HttpListener(FrontDoor(service.intake, limits, gate.refusal, local), host, int(port), limits)
+    grpc_server, service.grpc_port = start_grpc(service.intake, limits, gate.refusal, settings.otlp_grpc)
     listener.start()
     service.http_port = listener.port
     service.cleanups.append(("OTLP/HTTP", listener.stop))
     service.cleanups.append(("OTLP/gRPC", lambda: grpc_server.stop(20).wait()))
 
 
-def authorise(service: Service, header: str) -> str | None:
-    """None when ingest is allowed, else the reason. Open until an ingest token exists (on loopback only; see `check_exposure`)."""
-    token = header.removeprefix("Bearer ").strip()
-    if token:
-        principal = service.accounts.verify_token(token, service.clock())
-        if principal is not None and principal.role in ("ingest", "administrator"):
-            return None
-        return "the token is unknown, revoked or not for ingest; make one with `triage token create --role ingest`"
-    if not service.accounts.has_tokens("ingest"):
-        return None
-    return "an ingest token is needed: send `Authorization: Bearer <token>`"
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Log files to follow. `state`: folder of the positions; None: in the data folder."""
+
+    patterns: tuple[str, ...]
+    format: str
+    state: Path | None
+
+
+def start_follow(service: Service, follow: Follow) -> None:
+    """Follow log files on a thread. Raises ConfigError."""
+    data = service.settings.embedded_path()
+    folder = follow.state or (data / "follow" if data else None)
+    if folder is None:
+        raise ConfigError(["--follow needs --state FOLDER on Elasticsearch: there the positions in the files are kept"])
+    follower = Follower(follow.patterns, follow.format, service.intake, FollowState.open(folder))
+    stopping = threading.Event()
+    thread = threading.Thread(target=follower.run, args=(stopping,), name="follow", daemon=True)
+    thread.start()
+    service.cleanups += [("log files", follower.close), ("following", thread.join), ("following", stopping.set)]
 
 
 def authorise_local(service: Service, header: str) -> str | None:
@@ -221,8 +246,8 @@ def start_web(service: Service) -> None:
     """Open the console."""
     settings = service.settings
     app = create_app(console_parts(service), ConsoleSettings(
-        base_url=base_url(settings), secret_key=key_of(settings, "secret_key", service.split_role), secure_cookie=settings.base_url.startswith("https:"),
-        retention_days=settings.retention_days,
+        base_url=base_url(settings), secret_key=key_of(settings, "secret_key", service.split_role),
+        secure_cookie=settings.base_url.startswith("https:"), retention_days=settings.retention_days,
     ))
     host, _, port = settings.web.rpartition(":")
     server = create_server(app, host=host, port=int(port), threads=8, ident=None, channel_timeout=60, connection_limit=500)
@@ -276,6 +301,7 @@ def counters(service: Service) -> dict[str, Any]:
             "masked": counted.masked, "cut": counted.cut, "sources": [
                 {"source": source, "seconds_ago": round((now - at) / NS, 1)} for source, at in counted.sources.items()],
             "lag_s": round((now - counted.newest_ns) / NS, 1) if counted.newest_ns else None,
+            "spool": asdict(service.stores.spool.state()) if service.stores.spool else None,
         }
 
 
@@ -359,7 +385,10 @@ def expire(service: Service) -> int:
     return dropped
 
 
-def run_service(settings: Settings, roles: tuple[str, ...], *, ready: Callable[[Service], None], split_role: str = "") -> None:
+def run_service(
+    settings: Settings, roles: tuple[str, ...], *, ready: Callable[[Service], None], split_role: str = "",
+    follow: Follow | None = None,
+) -> None:
     """Run until SIGTERM or SIGINT; then finish what was accepted."""
     service = build(settings, split_role=split_role)
     gc.freeze()  # what is loaded stays; decoding makes many short-lived tuples and no cycles, so that looking often is wasted
@@ -368,6 +397,8 @@ def run_service(settings: Settings, roles: tuple[str, ...], *, ready: Callable[[
         check_exposure(service, roles)
         if "collect" in roles:
             start_collect(service)
+        if follow is not None:
+            start_follow(service, follow)
         if "web" in roles:
             start_web(service)
         if "work" in roles:

@@ -91,6 +91,8 @@ class Settings(BaseModel):
     body_limit_mib: int = Field(64, ge=1, le=1024, description="Largest request body, also after decompression.")
     connections: int = Field(2000, ge=10, le=100_000, description="Connections that the front door takes.")
     store_memory_mib: int = Field(256, ge=64, le=65536, description="Memory of the embedded store.")
+    spool: str = Field("", description="Folder where batches wait while the store is away; ./spool on Elasticsearch if empty.")
+    spool_mib: int = Field(1024, ge=1, le=1_048_576, description="Largest size of the spool, and of the refused records beside it.")
     elastic_api_key: SecretStr = Field(SecretStr(""), description="API key for Elasticsearch.")
     elastic_username: str = Field("", description="User for Elasticsearch (basic authentication).")
     elastic_password: SecretStr = Field(SecretStr(""), description="Password for Elasticsearch.")
@@ -110,6 +112,12 @@ class Settings(BaseModel):
     def local_folder(self) -> Path:
         """Where this machine keeps what is its own: the data folder in embedded mode, else ./data (keys, run.json)."""
         return self.embedded_path() or Path("data")
+
+    def spool_path(self) -> Path | None:
+        """The folder of the spool; None when there is none."""
+        if self.spool:
+            return Path(self.spool)
+        return None if self.embedded_path() else Path("spool")
 
     def hosts(self) -> list[str]:
         """Addresses of Elasticsearch."""

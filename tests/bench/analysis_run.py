@@ -1,7 +1,7 @@
 """How long one analysis run takes over many calls: `python tests/bench/analysis_run.py [--calls N]`.
 
-The traffic of one scenario is laid over itself until there are N calls, about one in twenty of them failing; the time of reading from the
-store is not counted, that of pairing witnesses, digesting and judging is.
+The traffic of one scenario is laid over itself until there are N calls, about one in twenty-five of them failing. The time of
+reading from the store is not counted, that of pairing witnesses, digesting and judging is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(1, str(Path(__file__).parents[2]))
 
 from bench.catalogue_play import directory_of, slices
+
 from triage.analyse.digest import Chunk, digest
 from triage.analyse.events import ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
 from triage.analyse.judge import Context, judge
@@ -87,7 +88,8 @@ def main() -> int:
     digested = time.perf_counter() - began
     rolled, failed = pa.concat_tables(kept_calls), pa.concat_tables(kept_errors)
     began = time.perf_counter()
-    problems = judge(rolled, failed, Context(minutes[0], minutes[-1] + 1, minutes[-1] - 3, memory.ready_from(10), memory.families()))
+    context = Context(minutes[0], minutes[-1] + 1, minutes[-1] - 3, memory.ready_from(10), memory.families())
+    problems = judge(rolled, failed, context)
     judged = time.perf_counter() - began
     failures = sum(failed.column("count").to_pylist())
     print(f"{number:,} calls, {failures:,} failures: digest {digested:.1f} s, judge {judged:.1f} s, {len(problems)} problems, "

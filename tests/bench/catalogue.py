@@ -2,8 +2,8 @@
 
     python tests/bench/catalogue.py [--only NAME…] [--seeds N] [--quick] [--json FILE] [--cache FOLDER] [--verbose]
 
-Plays every scenario through decoding, mask and analysis with an injected clock, and prints a table and the figures. `--quick` takes a
-spread of short scenarios and analyses less often; `--cache` keeps the masked records for the next time.
+Plays every scenario through decoding, mask and analysis with an injected clock, and prints a table and the figures. `--quick` takes
+a spread of short scenarios and analyses less often; `--cache` keeps the masked records for the next time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ sys.path.insert(1, str(Path(__file__).parents[2]))
 
 from bench.catalogue_play import Pace, play
 from bench.catalogue_score import Score, score, total
+
 from triage.simulator.catalogue import Scenario, scenarios
 
 QUICK = (
@@ -43,9 +44,12 @@ def main() -> int:
             scores.append(_run(scenario, scenario.seed + 10_000 * turn, wish))
             _print(scores[-1], wish.verbose)
     figures = asdict(total(scores))
-    print("\n" + "\n".join(f"{name:18} {value:.3f}" if isinstance(value, float) else f"{name:18} {value}" for name, value in figures.items()))
+    print()
+    for name, value in figures.items():
+        print(f"{name:18} {value:.3f}" if isinstance(value, float) else f"{name:18} {value}")
     if wish.json:
-        Path(wish.json).write_bytes(orjson.dumps({"total": figures, "scenarios": [asdict(s) for s in scores]}, option=orjson.OPT_INDENT_2))
+        body = {"total": figures, "scenarios": [asdict(one) for one in scores]}
+        Path(wish.json).write_bytes(orjson.dumps(body, option=orjson.OPT_INDENT_2))
     return 0
 
 

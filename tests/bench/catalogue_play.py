@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn, cast
 
 from bench.arrow_store import ArrowStore
+
 from collectors.intake import Intake
 from collectors.naming import Naming
 from collectors.routes import RouteCatalogue
+from triage.analyse.run import RunSettings, analyse_minutes
 from triage.config import ApiEntry, PartnerEntry
 from triage.directory import Directory
 from triage.domain.columns import SIGNALS
@@ -24,7 +26,6 @@ from triage.incidents import documents
 from triage.incidents.fold import FoldSettings
 from triage.mask.masker import Masker
 from triage.mask.transfer import from_bytes, to_bytes
-from triage.analyse.run import RunSettings, analyse_minutes
 from triage.ports.masked import MaskedRecords
 from triage.ports.records import RecordStore
 from triage.simulator.catalogue import Scenario

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.catalogue_play import Played
+
 from triage.domain.incident import Incident
 from triage.domain.windows import MINUTE_NS, NS
 from triage.simulator.catalogue import ExpectedIncident, Scenario
@@ -67,7 +68,7 @@ def score(scenario: Scenario, seed: int, played: Played, seconds: float) -> Scor
         if not fits:
             result.missed.append(f"{wanted.truth.kind} of {wanted.truth.root}")
             continue
-        best = max(fits, key=lambda i: (i.kind == wanted.truth.kind, i.whose_side == wanted.truth.side, _overlap(i, wanted), i.failed_calls))
+        best = max(fits, key=lambda i: (i.kind == wanted.truth.kind, _overlap(i, wanted), i.failed_calls))
         left.remove(best)
         result.hits.append(_hit(best, wanted, played.found_at[best.id], result))
     result.extra = [_say(incident) for incident in left]
@@ -127,7 +128,8 @@ def _hit(incident: Incident, wanted: Wanted, found_ns: int, result: Score) -> Hi
     truth = wanted.truth
     hit = Hit(
         truth.kind, (found_ns - truth.begin_ns) / NS, partners_of(incident) == wanted.partners,
-        apis_of(incident) == wanted.apis, _root_first(incident, truth), incident.whose_side == truth.side, incident.kind == truth.kind,
+        apis_of(incident) == wanted.apis, _root_first(incident, truth), incident.whose_side == truth.side,
+        incident.kind == truth.kind,
     )
     if not hit.partners:
         result.notes.append(_difference("partners", partners_of(incident), wanted.partners))

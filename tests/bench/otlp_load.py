@@ -84,7 +84,8 @@ def logs(records: int, start_ns: int, seed: int) -> bytes:
             log = scope.log_records.add()
             log.time_unix_nano = start_ns + number * 1_000_000
             log.severity_number, log.trace_id, log.span_id = 9, rnd.randbytes(16), rnd.randbytes(8)
-            log.body.string_value = f"payment {rnd.randint(1, 10**9)} of account {rnd.randint(1, 10**6)} accepted in {rnd.randint(1, 99)} ms"
+            payment, account = rnd.randint(1, 10**9), rnd.randint(1, 10**6)
+            log.body.string_value = f"payment {payment} of account {account} accepted in {rnd.randint(1, 99)} ms"
             log.attributes.extend([pair("code.function", "accept"), pair("thread.name", f"worker-{rnd.randint(1, 16)}")])
     return bytes(request.SerializeToString())
 

@@ -33,9 +33,9 @@ from collectors.http_app import FrontDoor, Local
 from collectors.intake import Intake
 from collectors.limits import Limits, decompress
 from collectors.listener import HttpListener
+from collectors.naming import Finder, Naming
 from collectors.otlp import decode_logs, decode_logs_json, decode_traces, decode_traces_json
 from collectors.otlp_records import LogSink, Resources, SpanSink
-from collectors.naming import Finder, Naming
 from collectors.routes import RouteCatalogue
 from triage.domain.records import Records
 from triage.errors import BadInput, StoreUnavailable, TooLarge
@@ -252,8 +252,10 @@ def call_grpc(door: Door, service: str, body: bytes, token: str = "") -> bytes:
 
 
 def test_grpc_keeps_traces_and_logs(door: Door) -> None:
-    assert ExportTraceServiceResponse.FromString(call_grpc(door, "trace.v1.TraceService", traces(50, NOW, 1))) == ExportTraceServiceResponse()
-    assert ExportLogsServiceResponse.FromString(call_grpc(door, "logs.v1.LogsService", logs(10, NOW, 1))) == ExportLogsServiceResponse()
+    kept_traces = call_grpc(door, "trace.v1.TraceService", traces(50, NOW, 1))
+    kept_logs = call_grpc(door, "logs.v1.LogsService", logs(10, NOW, 1))
+    assert ExportTraceServiceResponse.FromString(kept_traces) == ExportTraceServiceResponse()
+    assert ExportLogsServiceResponse.FromString(kept_logs) == ExportLogsServiceResponse()
     assert door.kept() == {"spans": 50, "logs": 10, "calls": 10}
 
 
@@ -288,8 +290,12 @@ def test_many_connections_at_once(door: Door) -> None:
 
 
 def _decode(body: bytes) -> None:
-    for decode, sink in ((decode_traces, SpanSink(Naming(), RouteCatalogue(), Finder(Naming()))), (decode_traces_json, SpanSink(Naming(), RouteCatalogue(), Finder(Naming()))),
-                         (decode_logs, LogSink()), (decode_logs_json, LogSink())):
+    def spans() -> SpanSink:
+        return SpanSink(Naming(), RouteCatalogue(), Finder(Naming()))
+
+    for decode, sink in (
+        (decode_traces, spans()), (decode_traces_json, spans()), (decode_logs, LogSink()), (decode_logs_json, LogSink()),
+    ):
         records = Records()
         try:
             decode(body, records, sink, *([Resources()] if decode in (decode_traces, decode_logs) else []))  # type: ignore[operator]
@@ -315,7 +321,8 @@ _ANY = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from([
-    "traceId", "spanId", "startTimeUnixNano", "attributes", "events", "status", "timeUnixNano", "body", "name", "kind"]), _ANY), max_size=3))
+    "traceId", "spanId", "startTimeUnixNano", "attributes", "events", "status", "timeUnixNano", "body", "name", "kind",
+]), _ANY), max_size=3))
 def test_decoders_answer_or_refuse_any_json(items: list[object]) -> None:
     for outer, scope, inner in (("resourceSpans", "scopeSpans", "spans"), ("resourceLogs", "scopeLogs", "logRecords")):
         try:

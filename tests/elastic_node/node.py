@@ -1,6 +1,6 @@
 """Starts a real Elasticsearch node for the tests, through `es-node`, and stops it again.
 
-The node is built once into `.cache/elasticsearch` (or `TRIAGE_ES_DIST`) and started on free ports with its data in a temporary
+The node is built once into `.cache/elasticsearch` (or `ES_DIST`) and started on free ports with its data in a temporary
 folder. Where Java or Maven is absent, the caller fails with the sentence that `es-node` printed.
 """
 
@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 
 SCRIPT: Final = Path(__file__).with_name("es-node")
-HOME: Final = Path(os.environ.get("TRIAGE_ES_DIST", Path(__file__).parents[2] / ".cache" / "elasticsearch"))
+HOME: Final = Path(os.environ.get("ES_DIST", Path(__file__).parents[2] / ".cache" / "elasticsearch"))
 
 _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1"  # a third less CPU in the few minutes of a test run
 

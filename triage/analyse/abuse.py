@@ -1,8 +1,8 @@
 """Abnormal partner use: one partner that tries many resources it has no right to (OWASP API Security Top 10 2023, API1 and API4).
 
-Counts distinct resources among refused calls: UK Open Banking answers 400 or 403 for a resource that is not the partner's, never 404,
-so a count of 404 alone would miss it. A partner with a broken integration asks for the same resources again and again; one that walks
-through IDs hardly ever asks twice. What is usual is the share of calls that other partners are refused so. Pure.
+Counts distinct resources among refused calls: UK Open Banking answers 400 or 403 for a resource that is not the partner's, never
+404, so a count of 404 alone would miss it. A partner with a broken integration asks for the same resources again and again; one
+that walks through IDs hardly ever asks twice. What is usual is the share of calls that other partners are refused so. Pure.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ QUIET_MINUTES: Final = 30
 
 def refused_on_resources(calls: pa.Table) -> pa.Table:
     """The refused calls that asked for one resource."""
-    return calls.filter(pc.and_(pc.is_in(calls.column("status"), pa.array(REFUSED, pa.int64())), pc.not_equal(calls.column("resource_ref"), "")))
+    status = pc.is_in(calls.column("status"), pa.array(REFUSED, pa.int64()))
+    return calls.filter(pc.and_(status, pc.not_equal(calls.column("resource_ref"), "")))
 
 
 def partner_totals(calls: pa.Table) -> dict[str, int]:
@@ -57,7 +58,8 @@ def abnormal_use(refused: pa.Table, totals: Mapping[str, int], names: Mapping[st
         usual = (sum(counts.values()) - count + 1) / max(others, 1) * totals.get(partner, count)
         sure = poisson.sf(resources - 1, max(usual * PEER_FACTOR, 0.5)) < CHANCE
         if sure and resources >= MIN_RESOURCES and resources >= MIN_DISTINCT * len(mine):
-            findings.append(_finding(partner, names.get(partner, partner), resources, max(totals.get(partner, 0), len(mine)), mine, usual))
+            total = max(totals.get(partner, 0), len(mine))
+            findings.append(_finding(partner, names.get(partner, partner), resources, total, mine, usual))
     return findings
 
 
@@ -91,12 +93,14 @@ def is_abuse(problem: Problem, rows: ErrorRows, refused: pa.Table, abusers: Coll
 def _finding(partner: str, name: str, resources: int, total: int, mine: pa.Table, usual: float) -> Finding:
     times = mine.column("time_ns").to_numpy()
     hours = max((int(times[-1]) - int(times[0])) / HOUR_NS, 1 / 60)
-    apis = sums(np.array([f"{m} {r}" for m, r in zip(texts(mine, "method"), texts(mine, "route"), strict=True)], object), np.ones(len(mine), np.int64))
+    called = [f"{method} {route}" for method, route in zip(texts(mine, "method"), texts(mine, "route"), strict=True)]
+    apis = sums(np.array(called, object), np.ones(len(mine), np.int64))
     least = max(apis.values()) * 0.1
     minutes, counts = np.unique(times // MINUTE_NS, return_counts=True)
     why: list[Any] = [
         f"{resources:,} different resources were asked for and refused within {hours * 60:.0f} min",
-        f"a partner with as many calls is usually refused on {usual:.1f}; {resources / len(mine):.0%} of the refused calls ask for a new one",
+        f"a partner with as many calls is usually refused on {usual:.1f}; "
+        f"{resources / len(mine):.0%} of the refused calls ask for a new one",
     ]
     return Finding(
         key=f"abnormal_use|partner:{partner}", kinds=["abnormal_use"], kind="abnormal_use",

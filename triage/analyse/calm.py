@@ -1,29 +1,29 @@
-"""Problems of traffic and time: partners that fell silent or storm, APIs that slowed down, as far as no failing problem explains it.
+"""Problems of traffic and time: partners that fall silent or storm, APIs that slow down, where no failing problem explains it.
 
-Pure. Silence is judged here by the partner's own gaps, since a caller with a batch every quarter of an hour is not silent in between.
+Pure. Silence is judged by the partner's own gaps, since a caller with a batch every quarter of an hour is not silent in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from triage.analyse.problems import SLACK_MINUTES, Problem, key_mask, last_minute
-from triage.analyse.rows import CallRows, ErrorRows, Mask, distinct
+from triage.analyse.rows import CallRows, Counts, ErrorRows, Mask, Traffic
 from triage.analyse.series import SeriesAnomaly, SeriesKey
 from triage.domain.incident import Kind
 
-Counts = npt.NDArray[np.float64]
 _KIND_OF_FEATURE: Final[dict[str, Kind]] = {
     "latency": "latency", "rate_drop": "traffic_drop", "rate_surge": "traffic_surge", "bytes": "abnormal_use",
 }
 _TELLING: Final[dict[str, tuple[str, ...]]] = {
-    "latency": ("api", "service"), "rate_drop": ("partner", "api"), "rate_surge": ("partner", "partner_api", "api"), "bytes": ("partner",),
+    "latency": ("api", "service"), "rate_drop": ("partner", "api"), "rate_surge": ("partner", "partner_api", "api"),
+    "bytes": ("partner",),
 }
-"""Series that may open a problem. A single partner's response times follow what it asks for, and its calls on one API how it works."""
+"""Series that may open a problem. A partner's response times follow what it asks for, and its calls on one API how it works."""
 SURGE_OF_REFUSED: Final = 0.8
 """A partner whose calls surge while fewer than this share are refused has a surge problem, not an error problem."""
 SURGE: Final = 3.0
@@ -37,16 +37,18 @@ LOW: Final = 0.5
 """A drop is a drop below this part of the usual number."""
 
 
-def calm_problems(rows: ErrorRows, calls: CallRows, failing: list[Problem], anomalies: Iterable[SeriesAnomaly], start: int, end: int) -> list[Problem]:
-    """New problems in [start, end) minutes. A failing problem whose partner storms becomes one of traffic."""
+def calm_problems(
+    rows: ErrorRows, calls: CallRows, traffic: Traffic, failing: list[Problem], anomalies: Iterable[SeriesAnomaly],
+) -> list[Problem]:
+    """New problems. A failing problem whose partner storms becomes one of traffic."""
     found: list[Problem] = []
     for problem in failing:
-        _storm(rows, calls, problem, start)
+        _storm(rows, traffic, problem)
     order = {"partner": 0, "partner_api": 1, "api": 2}
-    told = [*silences(calls, start, end), *(a for a in anomalies if a.key.kind in _TELLING.get(a.feature, ()))]
+    told = [*silences(traffic), *(a for a in anomalies if a.key.kind in _TELLING.get(a.feature, ()))]
     for anomaly in sorted(told, key=lambda a: (order.get(a.key.kind, 3), -a.score)):
         kind = _KIND_OF_FEATURE[anomaly.feature]
-        if kind == "traffic_drop" and not _is_low(calls, anomaly, start, end):
+        if kind == "traffic_drop" and not _is_low(calls, traffic, anomaly):
             continue
         if kind == "traffic_surge" and any(_same_partner(problem, anomaly) for problem in failing):
             continue
@@ -59,19 +61,17 @@ def calm_problems(rows: ErrorRows, calls: CallRows, failing: list[Problem], anom
 def _put(found: list[Problem], kind: Kind, calls: CallRows, anomaly: SeriesAnomaly, size: int) -> None:
     home = next((p for p in found if p.kind == kind and _joins(calls, p, anomaly)), None)
     if home is None:
-        found.append(Problem(kind, anomaly.since_minute, last_minute(anomaly), np.zeros(size, bool), _owner(anomaly), anomalies=[anomaly]))
+        since, until = anomaly.since_minute, last_minute(anomaly)
+        found.append(Problem(kind, since, until, np.zeros(size, bool), _owner(anomaly), anomalies=[anomaly]))
         return
     home.anomalies.append(anomaly)
     home.since, home.until = min(home.since, anomaly.since_minute), max(home.until, last_minute(anomaly))
 
 
-def silences(calls: CallRows, start: int, end: int) -> Iterator[SeriesAnomaly]:
+def silences(traffic: Traffic) -> Iterator[SeriesAnomaly]:
     """Partners of whom no call came for far longer than ever before, although other calls came."""
-    alive = np.bincount(calls.minute - start, weights=calls.calls, minlength=end - start)[: end - start] > 0
-    for partner in distinct(calls.partner):
-        mine = calls.partner == partner
-        series = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine], minlength=end - start)[: end - start].astype(float)
-        yield from _silence(partner, series, alive, start)
+    for partner, series in traffic.of_partner.items():
+        yield from _silence(partner, series, traffic.total > 0, traffic.start)
 
 
 def _silence(partner: str, series: Counts, alive: npt.NDArray[np.bool_], start: int) -> Iterator[SeriesAnomaly]:
@@ -94,15 +94,23 @@ def _silence(partner: str, series: Counts, alive: npt.NDArray[np.bool_], start: 
             )
 
 
-def _is_low(calls: CallRows, anomaly: SeriesAnomaly, start: int, end: int) -> bool:
+def _is_low(calls: CallRows, traffic: Traffic, anomaly: SeriesAnomaly) -> bool:
     """Whether calls are few for some minutes, beside the whole history and not only beside a surge right before."""
-    mine = key_mask(calls, anomaly)
-    series = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine], minlength=end - start)
-    if min(last_minute(anomaly), end - 2) - anomaly.since_minute + 1 < SLACK_MINUTES:
+    first, end = anomaly.since_minute - traffic.start, len(traffic.total)
+    last = min(last_minute(anomaly) - traffic.start, end - 2)
+    if last - first + 1 < SLACK_MINUTES:
         return False
-    before = series[: anomaly.since_minute - start]
-    during = series[anomaly.since_minute - start : last_minute(anomaly) + 1 - start][: end - 1 - anomaly.since_minute]
-    return bool(len(before) and len(during) and during.mean() <= LOW * np.median(before[before.nonzero()[0].min(initial=0):]))
+    series = traffic.of_partner.get(anomaly.key.id) if anomaly.key.kind == "partner" else None
+    if series is None:
+        mine = key_mask(calls, anomaly)
+        series = np.bincount(calls.minute[mine] - traffic.start, weights=calls.calls[mine], minlength=end).astype(float)
+    return bool(series[first : last + 1].mean() <= LOW * _usual(series[:first]))
+
+
+def _usual(before: Counts) -> float:
+    """The median from the first call on."""
+    known = before[int(np.argmax(before > 0)) :]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _owner(anomaly: SeriesAnomaly) -> str:
@@ -112,18 +120,16 @@ def _owner(anomaly: SeriesAnomaly) -> str:
     return f"partner:{partner}" if partner else f"{anomaly.key.kind}:{anomaly.key.id}"
 
 
-def _storm(rows: ErrorRows, calls: CallRows, problem: Problem, start: int) -> None:
+def _storm(rows: ErrorRows, traffic: Traffic, problem: Problem) -> None:
     """Turn a partner's refused calls into a surge, when it calls far more than usual and much of it still succeeds."""
     what, _, partner = problem.owner.partition(":")
-    if what != "partner":
+    series = traffic.of_partner.get(partner)
+    if what != "partner" or series is None:
         return
-    mine = calls.partner == partner
-    during = mine & calls.between(problem.since, problem.until)
-    before = np.bincount(calls.minute[mine] - start, weights=calls.calls[mine])[: problem.since - start]
-    usual = float(np.median(before[before.nonzero()[0].min(initial=0):])) if len(before) else 0.0
-    seen = _total(calls, during) / (problem.until - problem.since + 1)
-    refused = float(rows.count[problem.rows].sum())
-    if seen >= SURGE * max(usual, 1.0) and refused < SURGE_OF_REFUSED * _total(calls, during):
+    usual = _usual(series[: problem.since - traffic.start])
+    made = traffic.sum_of(partner, problem.since, problem.until)
+    seen = made / (problem.until - problem.since + 1)
+    if seen >= SURGE * max(usual, 1.0) and rows.count[problem.rows].sum() < SURGE_OF_REFUSED * made:
         problem.kind = "traffic_surge"
         problem.anomalies.insert(0, SeriesAnomaly(
             SeriesKey("partner", partner), "rate_surge", problem.since, problem.until, usual, seen, 0.9, 0.0,

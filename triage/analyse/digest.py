@@ -79,7 +79,7 @@ def digest(chunk: Chunk, model: Mapping[str, Any], aliases: Mapping[str, str], s
     ids = [_resolve(print_.id, aliases) for print_ in prints]
     return Digest(
         calls=call_rollups(calls.filter(pc.is_in(calls.column("minute"), minutes))),
-        errors=_error_rollups(happened, ids), groups=_groups(happened, prints, ids, miner),
+        errors=_error_rollups(happened, ids), groups=_groups(happened, prints, ids),
         versions=versions, model=miner.to_state(),
         records=len(chunk.calls) + len(chunk.error_spans) + len(chunk.error_logs),
     )
@@ -105,7 +105,7 @@ def _error_rollups(happened: list[Happened], ids: list[str]) -> pa.Table:
     return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, ERRORS_SCHEMA, strict=True)], schema=ERRORS_SCHEMA)
 
 
-def _groups(happened: list[Happened], prints: list[Fingerprint], ids: list[str], miner: TemplateMiner) -> list[GroupSeen]:
+def _groups(happened: list[Happened], prints: list[Fingerprint], ids: list[str]) -> list[GroupSeen]:
     groups: dict[str, GroupSeen] = {}
     for event, print_, group_id in zip(happened, prints, ids, strict=True):
         group = groups.get(group_id)

@@ -1,7 +1,7 @@
 """Error events: what failed, in which call, and where the failure began.
 
 A failing call is one event; its trace lends it the exception and the origin (the deepest failing span, a client span without an
-answering server being charged to the callee). Error logs and failing spans of traces without a failing call are events of their own.
+answering server being charged to the callee). Error logs and failing spans of traces without a failing call are events too.
 """
 
 from __future__ import annotations
@@ -190,7 +190,8 @@ def span_events(error_spans: pa.Table, error_logs: pa.Table, calls: pa.Table, or
     """One event for each trace with failing spans but neither a call nor an error log."""
     told = {*error_logs.column("trace_id").to_pylist(), *(row["trace_id"] for row in _calls_of(calls, error_spans))}
     first: dict[str, int] = {}
-    for trace_id, time_ns in zip(error_spans.column("trace_id").to_pylist(), error_spans.column("time_ns").to_pylist(), strict=True):
+    columns = (error_spans.column(name).to_pylist() for name in ("trace_id", "time_ns"))
+    for trace_id, time_ns in zip(*columns, strict=True):
         if trace_id in origins and trace_id not in told:
             first[trace_id] = min(time_ns, first.get(trace_id, time_ns))
     for trace_id, time_ns in first.items():

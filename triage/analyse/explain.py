@@ -36,8 +36,8 @@ def explain(
         whose_side=_side(problem, impact), since_ns=since_ns, until_ns=until_ns, failed_calls=impact.failed,
         total_calls=impact.total, customers=samples.customers, partners=impact.partners, apis=impact.apis,
         services=services[:20], instances=[s.name for s in suspects if s.kind == "instance"], suspects=suspects,
-        groups=problem.groups[:50], trace_ids=impact.traces[:TRACES], comparison=compare(samples.calls_failing, samples.calls_healthy),
-        series=impact.series,
+        groups=problem.groups[:50], trace_ids=impact.traces[:TRACES], series=impact.series,
+        comparison=compare(samples.calls_failing, samples.calls_healthy),
     )
 
 
@@ -73,7 +73,7 @@ def severity(problem: Problem, impact: ImpactOf) -> Severity:
     if problem.kind in ("latency", "traffic_drop", "traffic_surge"):
         return "medium" if len(impact.partners) > 2 else "low"
     if impact.side in ("bank", "gateway", "external", "unknown"):
-        if len(impact.partners) >= 8 and share >= 0.2 or len(impact.partners) >= 20:
+        if (len(impact.partners) >= 8 and share >= 0.2) or len(impact.partners) >= 20:
             return "critical"
         return "high" if len(impact.partners) >= 2 or share >= 0.5 or impact.failed >= 100 else "medium"
     if impact.scope_kind in ("partner", "partner_api"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +68,8 @@ def measure(problem: Problem, rows: ErrorRows, calls: CallRows, partner_name: Ca
 
 
 def _from_anomalies(problem: Problem, calls: CallRows, during: npt.NDArray[np.bool_]) -> tuple[dict[str, int], dict[str, int]]:
-    """Partners and APIs of problems without failures, from the series that left their range; nothing failed, so 0 each. Of a partner
-    that fell silent: what it used to call."""
+    """Partners and APIs of problems without failures, from the series that left their range; nothing failed, so 0 each. Of a
+    partner that fell silent: what it used to call."""
     what, _, owner = problem.owner.partition(":")
     if what == "partner":
         used = calls.partner == owner

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from triage.analyse.calm import calm_problems
 from triage.analyse.problems import SLACK_MINUTES, Problem, failing_problems
-from triage.analyse.rows import CallRows, ErrorRows
+from triage.analyse.rows import CallRows, ErrorRows, Traffic
 from triage.analyse.series import SeriesAnomaly, SeriesWindow
 from triage.analyse.triggers import series_anomalies, series_windows
 
@@ -38,8 +38,9 @@ def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
     series = {window.key: window for window in windows}
     anomalies = [_trimmed(a, series[a.key]) for a in series_anomalies(windows) if _believable(a, active, context)]
     rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
-    problems = failing_problems(rows, call_rows, anomalies, context.ready_from, context.judge_from, context.start)
-    problems += calm_problems(rows, call_rows, problems, anomalies, context.start, context.end)
+    traffic = Traffic.of(calls, context.start, context.end)
+    problems = failing_problems(rows, call_rows, traffic, anomalies, context.ready_from, context.judge_from)
+    problems += [p for p in calm_problems(rows, call_rows, traffic, problems, anomalies) if p.until >= context.judge_from]
     return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
 
 
@@ -56,7 +57,7 @@ def _believable(anomaly: SeriesAnomaly, active: npt.NDArray[np.int64], context: 
 
 
 def _trimmed(anomaly: SeriesAnomaly, window: SeriesWindow) -> SeriesAnomaly:
-    """A slow or silent stretch without the calm behind it: its end is the last minute nearer to what was seen than to what is usual."""
+    """A slow or silent stretch without the calm behind it: it ends with the last minute nearer to what was seen than to usual."""
     values = {"latency": window.p95_ms, "rate_drop": window.calls}.get(anomaly.feature)
     if values is None:
         return anomaly

@@ -1,4 +1,4 @@
-"""What the analysis remembers between runs: the mining model, the groups, and the services with their versions. Kept as documents."""
+"""What the analysis remembers between runs: the mining model, the groups, and services with their versions. Kept as documents."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """From triggers to problems: which failures belong together, and which of them are one and the same problem.
 
-A trigger (an episode of an error family, a series whose failing share left its range) points at rows of the error roll-up. The rows of
-all triggers are split by what would have to be mended: a fault of the bank by the service where the failure began, a refusal by the
-gateway by its route, a caller's own errors by the partner. A code that rises at many partners at once is one problem, not many.
+A trigger (an episode of an error family, a series whose failing share left its range) points at rows of the error roll-up. The rows
+of all triggers are split by what would have to be mended: a fault of the bank by the service where the failure began, a refusal by
+the gateway by its route, a caller's own errors by the partner. A code that rises at many partners at once is one problem, not many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ from scipy.stats import poisson
 
 from triage.analyse.episodes import CALLER, FAULT, GAP_MINUTES, Episode, Sure, episodes
 from triage.analyse.events import GATEWAY
-from triage.analyse.rows import CallRows, ErrorRows, Mask, Numbers, Texts, distinct, sums
+from triage.analyse.rows import CallRows, Counts, ErrorRows, Index, Mask, Numbers, Texts, Traffic, distinct, grouped, sums
 from triage.analyse.series import SeriesAnomaly
 from triage.domain.incident import Kind
 
@@ -59,23 +59,45 @@ class Trigger:
 
 
 def failing_problems(
-    rows: ErrorRows, calls: CallRows, anomalies: Sequence[SeriesAnomaly], ready_from: Mapping[str, int], judge_from: int, start: int,
+    rows: ErrorRows, calls: CallRows, traffic: Traffic, anomalies: Sequence[SeriesAnomaly], ready_from: Mapping[str, int],
+    judge_from: int,
 ) -> list[Problem]:
-    """Problems that show failures reaching into the minutes from `judge_from` on. `start`: first minute of the roll-ups; `ready_from`:
-    the minute from which a service is no longer learned."""
+    """Problems that show failures reaching into the minutes from `judge_from` on. `ready_from`: the minute from which a service is
+    no longer learned."""
     if not len(rows.minute):
         return []
-    triggers = [*_fault_episodes(rows, calls, ready_from, start), *_caller_episodes(rows, calls, ready_from, start)]
-    triggers += [_of_share(rows, anomaly, start) for anomaly in anomalies if _tells_failures(anomaly)]
+    scan = _Scan(rows, traffic, ready_from, min(ready_from.values(), default=traffic.start), judge_from - GAP_MINUTES)
+    triggers = [*_fault_episodes(scan), *_caller_episodes(scan)]
+    triggers += [_of_share(rows, anomaly, traffic.start) for anomaly in anomalies if _tells_failures(anomaly)]
     triggers = [trigger for trigger in triggers if trigger.rows.any()]
     if not triggers:
         return []
     evidence = np.logical_or.reduce([trigger.rows for trigger in triggers])
     faults = rows.faults()
-    found = [
-        *_faults(rows, evidence & faults, triggers), *_refusals(rows, calls, evidence & ~faults, triggers),
-    ]
+    found = [*_faults(rows, evidence & faults, triggers), *_refusals(rows, calls, traffic, evidence & ~faults, triggers)]
     return [problem for problem in found if problem.until >= judge_from]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What the search for episodes needs."""
+
+    rows: ErrorRows
+    traffic: Traffic
+    ready_from: Mapping[str, int]
+    ready: int  # when nothing better is known
+    since: int  # cells without an event from here on are of the past
+
+    def triggers(self, cell: Index, calls: Counts, ready: int, sure: Sure) -> Iterator[Trigger]:
+        """Episodes of the rows of one cell."""
+        minute, count, start = self.rows.minute[cell], self.rows.count[cell], self.traffic.start
+        if count.sum() < sure.events or minute.max() < self.since:
+            return
+        events = np.bincount(minute - start, weights=count, minlength=len(calls)).astype(float)
+        for episode in episodes(events, calls, max(ready - start, 0), sure):
+            mask = np.zeros(len(self.rows.minute), bool)
+            mask[cell[(minute >= start + episode.first) & (minute <= start + episode.last)]] = True
+            yield Trigger(mask, episode)
 
 
 def _tells_failures(anomaly: SeriesAnomaly) -> bool:
@@ -85,28 +107,22 @@ def _tells_failures(anomaly: SeriesAnomaly) -> bool:
     return anomaly.feature in ("partner_error_share", "customer_error_share") and anomaly.key.kind in ("partner", "partner_api")
 
 
-def _fault_episodes(rows: ErrorRows, calls: CallRows, ready_from: Mapping[str, int], start: int) -> Iterable[Trigger]:
-    faults = rows.faults()
-    all_calls = _by_minute(calls.minute, calls.calls, start, rows)
-    ready_all = min(ready_from.values(), default=start)
-    for family in distinct(rows.family[faults]):
-        mine = faults & (rows.family == family)
-        ready = min((ready_from.get(service, ready_all) for service in distinct(rows.service[mine])), default=ready_all)
-        yield from _triggers(rows, mine, all_calls, ready, start, FAULT)
+def _fault_episodes(scan: _Scan) -> Iterator[Trigger]:
+    rows = scan.rows
+    for cell in grouped(np.flatnonzero(rows.faults()), rows.family).values():
+        ready = min(scan.ready_from.get(service, scan.ready) for service in distinct(rows.service[cell]))
+        yield from scan.triggers(cell, scan.traffic.total, ready, FAULT)
 
 
-def _caller_episodes(rows: ErrorRows, calls: CallRows, ready_from: Mapping[str, int], start: int) -> Iterable[Trigger]:
-    theirs = ~rows.faults() & (rows.partner != "")
-    ready = min(ready_from.values(), default=start)
-    for partner in distinct(rows.partner[theirs]):
-        mine = calls.partner == partner
-        of_partner = _by_minute(calls.minute[mine], calls.calls[mine], start, rows)
-        for family in distinct(rows.family[theirs & (rows.partner == partner)]):
-            yield from _triggers(rows, theirs & (rows.partner == partner) & (rows.family == family), of_partner, ready, start, CALLER)
-    all_calls = _by_minute(calls.minute, calls.calls, start, rows)
-    for family in distinct(rows.family[theirs]):
-        for trigger in _triggers(rows, theirs & (rows.family == family), all_calls, ready, start, CALLER):
-            if _is_wide(rows, trigger.rows, start):
+def _caller_episodes(scan: _Scan) -> Iterator[Trigger]:
+    rows = scan.rows
+    theirs = np.flatnonzero(~rows.faults() & (rows.partner != ""))
+    nobody = np.zeros_like(scan.traffic.total)
+    for (partner, _), cell in grouped(theirs, rows.partner, rows.family).items():
+        yield from scan.triggers(cell, scan.traffic.of_partner.get(partner, nobody), scan.ready, CALLER)
+    for (family,), cell in grouped(theirs, rows.family).items():
+        for trigger in scan.triggers(cell, scan.traffic.total, scan.ready, CALLER):
+            if _is_wide(rows, trigger.rows, scan.traffic.start):
                 yield Trigger(trigger.rows, trigger.episode, wide=family)
 
 
@@ -118,22 +134,6 @@ def _is_wide(rows: ErrorRows, mask: Mask, start: int) -> bool:
     up = _elevated(rows.partner, rows.count, mask, before, (last - first + 1) / max(first - start, last - first + 1))
     weights = sums(rows.partner[mask & up], rows.count[mask & up])
     return len(weights) >= MANY_PARTNERS and max(weights.values()) <= 0.6 * sum(weights.values())
-
-
-def _by_minute(minute: Numbers, count: Numbers, start: int, rows: ErrorRows) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    end = int(rows.minute.max()) + 1
-    mine = (minute >= start) & (minute < end)
-    return np.bincount(minute[mine] - start, weights=count[mine], minlength=end - start).astype(float)
-
-
-def _triggers(
-    rows: ErrorRows, mask: Mask, calls: np.ndarray[tuple[int], np.dtype[np.float64]], ready: int, start: int, sure: Sure,
-) -> Iterable[Trigger]:
-    if rows.count[mask].sum() < sure.events:
-        return
-    events = _by_minute(rows.minute[mask], rows.count[mask], start, rows)
-    for episode in episodes(events, calls, max(ready - start, 0), sure):
-        yield Trigger(mask & rows.between(start + episode.first, start + episode.last), episode)
 
 
 def _of_share(rows: ErrorRows, anomaly: SeriesAnomaly, start: int) -> Trigger:
@@ -198,7 +198,8 @@ def _placed(rows: ErrorRows, evidence: Mask) -> Texts:
         if not near.any():
             continue
         same = sums(rows.service[near & (rows.api == api)], rows.count[near & (rows.api == api)])
-        home = next(iter(same), "") or _only_one(rows, near, lost & (rows.api == api) & rows.between(minute - GAP_MINUTES, minute + GAP_MINUTES))
+        alike = lost & (rows.api == api) & rows.between(minute - GAP_MINUTES, minute + GAP_MINUTES)
+        home = next(iter(same), "") or _only_one(rows, near, alike)
         service[lost & (rows.api == api) & (rows.minute == minute)] = home
     return service
 
@@ -238,7 +239,7 @@ def _by_route(rows: ErrorRows, problem: Problem, triggers: Sequence[Trigger]) ->
     return found
 
 
-def _refusals(rows: ErrorRows, calls: CallRows, theirs: Mask, triggers: Sequence[Trigger]) -> list[Problem]:
+def _refusals(rows: ErrorRows, calls: CallRows, traffic: Traffic, theirs: Mask, triggers: Sequence[Trigger]) -> list[Problem]:
     """Callers' errors by partner, but for families that rise at many partners at once."""
     found: list[Problem] = []
     for trigger in triggers:
@@ -250,18 +251,18 @@ def _refusals(rows: ErrorRows, calls: CallRows, theirs: Mask, triggers: Sequence
     for partner in distinct(rows.partner[theirs]):
         for problem in _in_time(rows, theirs & (rows.partner == partner), triggers):
             problem.owner = f"partner:{partner}"
-            found.append(_grown_refusals(rows, calls, problem, partner))
+            found.append(_grown_refusals(rows, calls, traffic, problem, partner))
     return [problem for problem in found if rows.count[problem.rows].sum() >= LEAST_REFUSED]
 
 
-def _grown_refusals(rows: ErrorRows, calls: CallRows, problem: Problem, partner: str) -> Problem:
+def _grown_refusals(rows: ErrorRows, calls: CallRows, traffic: Traffic, problem: Problem, partner: str) -> Problem:
     """With the partner's errors of the same kind on other APIs; with all of them when hardly any call succeeds."""
     near = ~rows.faults() & (rows.partner == partner) & rows.between(problem.since - 1, problem.until + 1)
     inside = near & rows.between(problem.since, problem.until)
-    of_partner = (calls.partner == partner) & calls.between(problem.since, problem.until)
-    if rows.count[inside].sum() >= ALL_REFUSED * calls.calls[of_partner].sum():
+    if rows.count[inside].sum() >= ALL_REFUSED * traffic.sum_of(partner, problem.since, problem.until):
         return _with_rows(rows, problem, problem.rows | near)
     near = (near & np.isin(rows.family, distinct(rows.family[problem.rows]))) | problem.rows
+    of_partner = (calls.partner == partner) & calls.between(problem.since, problem.until)
     refused, asked = sums(rows.api[near], rows.count[near]), sums(calls.api[of_partner], calls.calls[of_partner])
     least = ALSO_REFUSED * sum(refused.values()) / max(sum(asked.get(api, 0) for api in refused), 1)
     touched = [api for api, count in refused.items() if count >= least * asked.get(api, 0)]

@@ -53,7 +53,7 @@ def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> S
         logs_healthy=log_table(records.by_trace("logs", healthy_ids)),
         calls_failing=_attributes(failing_calls, failing), calls_healthy=_attributes(healthy_calls, healthy),
         customers=_customers(records, impact, during, routes), failed_at=failed_at(failing), passed=passed(healthy),
-        down_since=_down_since(records, problem, impact, during),
+        down_since=_down_since(records, impact, during),
     )
 
 
@@ -70,7 +70,8 @@ def _failing_calls(
 
 def _slow_calls(records: RecordStore, during: Window, routes: tuple[str, ...]) -> pa.Table:
     """The calls that took longest beside others of their route."""
-    calls = records.scan("calls", during, ["witness_id", "duration_ns", "route"], [Condition("outcome", "=", "ok"), *_in("route", routes)])
+    where = [Condition("outcome", "=", "ok"), *_in("route", routes)]
+    calls = records.scan("calls", during, ["witness_id", "duration_ns", "route"], where)
     took, route = calls.column("duration_ns").to_numpy(), np.array(calls.column("route").to_pylist(), object)
     relative = np.zeros(len(calls))
     for name in routes:
@@ -97,7 +98,7 @@ def _outcomes(impact: ImpactOf) -> tuple[str, ...]:
     return tuple(sorted(mine | FAULT_OUTCOMES if mine & FAULT_OUTCOMES else mine))
 
 
-def _down_since(records: RecordStore, problem: Problem, impact: ImpactOf, during: Window) -> str:
+def _down_since(records: RecordStore, impact: ImpactOf, during: Window) -> str:
     """Since when an API of the problem is down by the EBA's clock, and still is; '' if none is."""
     if not set(impact.outcomes) & FAULT_OUTCOMES:
         return ""
@@ -107,15 +108,16 @@ def _down_since(records: RecordStore, problem: Problem, impact: ImpactOf, during
     for api in impact.apis[:5]:
         mine = calls.filter(pc.and_(pc.equal(calls.column("route"), api.route), pc.equal(calls.column("method"), api.method)))
         status = mine.column("status").to_numpy()
-        at = down_since(mine.column("time_ns").to_numpy(), (status != 0) & (status != _TIMEOUT), mine.column("duration_ns").to_numpy() / 1e6)
+        answered = (status != 0) & (status != _TIMEOUT)
+        at = down_since(mine.column("time_ns").to_numpy(), answered, mine.column("duration_ns").to_numpy() / 1e6)
         if at is not None:
             since.append(at)
     return rfc3339(min(since)) if since else ""
 
 
 def failed_at(spans: pa.Table) -> Places:
-    """Where each trace failed: (service, instance) of its failing spans without a failing child; behind a CLIENT span the callee and
-    the host that was asked, since one that is down reports nothing."""
+    """Where each trace failed: (service, instance) of its failing spans without a failing child; behind a CLIENT span the callee
+    and the host that was asked, since one that is down reports nothing."""
     bad = spans.filter(pc.equal(spans.column("status"), 2)).select(_PLACE_COLUMNS).to_pylist()
     parents = {(row["trace_id"], row["parent_id"]) for row in bad}
     return [_place(row) for row in bad if (row["trace_id"], row["span_id"]) not in parents]

@@ -1,10 +1,10 @@
-"""Who may have caused a problem, with the evidence for and against each: partner, API, instance, service, provider, change. Pure."""
+"""Who may have caused a problem, with the evidence for and against: partner, API, instance, service, provider, change. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from triage.analyse.changes import ChangeSeen, Scene, judge_changes
@@ -40,7 +40,6 @@ class Samples:
     failed_at: Places = ()
     passed: Places = ()
     down_since: str = ""
-    slow: Sequence[tuple[str, float]] = field(default_factory=list)  # ranked components of a latency problem
 
 
 def suspects_of(
@@ -52,10 +51,11 @@ def suspects_of(
     if what == "partner":
         mine.append(_partner(impact, owner))
     elif what == "api":
-        mine.append(Suspect("api", owner, 0.8, ["the gateway answers these calls itself; no service behind it sees them"]
-                            if problem.rows.any() else ["the calls of this API changed, whoever makes them"]))
+        why = ("the gateway answers these calls itself; no service behind it sees them" if problem.rows.any()
+               else "the calls of this API changed, whoever makes them")
+        mine.append(Suspect("api", owner, 0.8, [why]))
     elif what == "service":
-        mine += _components(problem, impact, samples, bank_services)
+        mine += _components(impact, samples, bank_services)
         mine = [*_instance(samples, mine[0].name if mine else ""), *mine]
     scene = Scene(
         since_ns=problem.since * MINUTE_NS, services=[s.name for s in mine if s.kind in ("service", "external")][:1],
@@ -74,9 +74,10 @@ def _partner(impact: ImpactOf, owner: str) -> Suspect:
     return Suspect("partner", name, 0.9, [why])
 
 
-def _components(problem: Problem, impact: ImpactOf, samples: Samples, bank_services: frozenset[str]) -> list[Suspect]:
+def _components(impact: ImpactOf, samples: Samples, bank_services: frozenset[str]) -> list[Suspect]:
     """Services and providers by the traces; where failures begin comes first, which is stronger evidence than slowness."""
-    ranked = rank_spans(samples.failing, samples.healthy, samples.logs_failing, samples.logs_healthy) if len(samples.failing) else []
+    tables = samples.failing, samples.healthy, samples.logs_failing, samples.logs_healthy
+    ranked = rank_spans(*tables) if len(samples.failing) else []
     suspects = [
         Suspect(_kind_of(s.component, bank_services), s.component, round(float(s.score), 2), list(s.why), list(s.why_not))
         for s in ranked[:5]
@@ -86,7 +87,7 @@ def _components(problem: Problem, impact: ImpactOf, samples: Samples, bank_servi
     name = impact.services[0]
     first = next((s for s in suspects if s.name == name), None) or Suspect(_kind_of(name, bank_services), name, 0.7)
     first.score = max(first.score, 0.7)
-    first.why.insert(0, f"the first component that fails in {impact.failed:,} failed calls" if problem.rows.any() else "it is slow itself")
+    first.why.insert(0, f"the first component that fails in {impact.failed:,} failed calls")
     return [first, *(s for s in suspects if s.name != name)]
 
 
@@ -105,5 +106,6 @@ def _instance(samples: Samples, service: str) -> list[Suspect]:
     usual = (passed[place] + 0.5) / (all_passed + 1)
     if most < ON_ONE_INSTANCE * count or usual ** most > _CHANCE or len(passed.keys() | {place}) < 2:
         return []
-    why = f"{most / count:.0%} of the failures are on this instance, which {passed[place] / all_passed:.0%} of the healthy calls pass"
+    share = passed[place] / all_passed
+    why = f"{most / count:.0%} of the failures are on this instance, which {share:.0%} of the healthy calls pass"
     return [Suspect("instance", place[1], 0.85, [why])]

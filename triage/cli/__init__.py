@@ -18,10 +18,11 @@ _COMMANDS: Final = {
     "work": ("roles", "Analysis and notices only (needs Elasticsearch)."),
     "demo": ("demo", "`serve` with a simulated bank."),
     "ingest": ("ingest", "Send OTLP or gateway log files into the service or the store."),
+    "dead-letters": ("dead_letters", "Records that the store refused: list or replay them."),
     "lookup": ("lookup", "What happened to a request? Any ID, any spelling."),
-    "group": ("offline", "Group the log messages of a file."),
-    "detect": ("offline", "Detect anomalies in a CSV file of timestamp,value."),
-    "rank": ("offline", "Rank the components that may have caused a case."),
+    "group": ("group", "Group the log messages of a file."),
+    "detect": ("detect", "Detect anomalies in a CSV file of timestamp,value."),
+    "rank": ("rank", "Rank the components that may have caused a case."),
     "token": ("accounts", "Credentials for programs."),
     "user": ("accounts", "Accounts for people."),
     "doctor": ("doctor", "Check configuration, store, ports, clock and disk."),
@@ -36,7 +37,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"triage.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
 import click
 
-from triage.bootstrap import Service, base_url, run_service
+from collectors.follow import FORMATS
+from triage.bootstrap import Follow, Service, base_url, run_service
 from triage.config import load_settings
 from triage.telemetry import set_up_logs
+
+
+_FOLLOW: Final = (
+    click.argument("more", nargs=-1, metavar="[PATH]..."),
+    click.option("--follow", "paths", multiple=True, metavar="PATH", help="Follow log files, also through rotation: paths or globs."),
+    click.option("--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="Their gateway."),
+    click.option("--state", type=click.Path(file_okay=False, path_type=Path), help="Folder of the positions in followed files."),
+)
+
+
+def _following(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of `--follow`, on a role that collects."""
+    for option in reversed(_FOLLOW):
+        command = option(command)
+    return command
+
+
+def _follow(paths: tuple[str, ...], more: tuple[str, ...], format_: str, state: Path | None) -> Follow | None:
+    if more and not paths:
+        raise click.UsageError(f"unexpected {more[0]}; files are named after --follow")
+    return Follow((*paths, *more), format_, state) if paths else None
 
 
 def announce(service: Service) -> None:
@@ -22,22 +48,24 @@ def announce(service: Service) -> None:
     click.echo("\n".join(["Gateway Triage is ready", *("  " + line for line in lines)]))
 
 
-def _run(roles: tuple[str, ...], split_role: str = "") -> None:
+def _run(roles: tuple[str, ...], split_role: str = "", follow: Follow | None = None) -> None:
     settings = load_settings()
     set_up_logs(settings.log_level)
-    run_service(settings, roles, ready=announce, split_role=split_role)
+    run_service(settings, roles, ready=announce, split_role=split_role, follow=follow)
 
 
 @click.command()
-def serve() -> None:
+@_following
+def serve(**options: Any) -> None:
     """All roles in one process."""
-    _run(("collect", "web", "work"))
+    _run(("collect", "web", "work"), follow=_follow(**options))
 
 
 @click.command()
-def collect() -> None:
+@_following
+def collect(**options: Any) -> None:
     """The front door only: OTLP and gateway logs. Needs Elasticsearch."""
-    _run(("collect",), "collect")
+    _run(("collect",), "collect", _follow(**options))
 
 
 @click.command()

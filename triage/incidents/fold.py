@@ -135,7 +135,8 @@ def _open(
     if back_filled:
         incident.state, incident.backfilled, incident.resolved_ns = "resolved", True, finding.until_ns
         incident.timeline.append(TimelineEntry(
-            now_ns, ANALYSIS, "resolved", f"it had ended at {rfc3339(finding.until_ns)}, over 1 h before it was found; nobody was told"))
+            now_ns, ANALYSIS, "resolved",
+            f"it had ended at {rfc3339(finding.until_ns)}, over 1 h before it was found; nobody was told"))
         return incident
     _tell(incident, "incident.opened", now_ns, _why(finding))
     if over:
@@ -166,7 +167,8 @@ def _update(incident: Incident, finding: Finding, now_ns: int, settings: FoldSet
 
 def _regress(new: Incident, old: Incident, finding: Finding, now_ns: int, settings: FoldSettings) -> Incident:
     """Failures after the resolution reopen the incident; failures before it only complete its picture."""
-    if finding.until_ns <= max(old.resolved_ns, old.last_seen_ns) or now_ns - finding.until_ns > settings.resolve_minutes * MINUTE_NS:
+    over = now_ns - finding.until_ns > settings.resolve_minutes * MINUTE_NS
+    if over or finding.until_ns <= max(old.resolved_ns, old.last_seen_ns):
         return new
     new.state, new.severity, new.resolved_ns = "open", finding.severity, 0
     reason = f"regression: failures again after it was resolved at {rfc3339(old.resolved_ns)}"

@@ -52,6 +52,16 @@ class MaskedRecords:
             self._tables[signal] = _table(signal, [self._columns.get(signal)])
         return self._tables[signal]
 
+    def part(self, start: int, stop: int) -> MaskedRecords:
+        """The records from `start` up to `stop`, counted through all signals in their order."""
+        tables: dict[Signal, pa.Table] = {}
+        for signal in SIGNALS:
+            size = self.size(signal)
+            first, end = (min(max(place, 0), size) for place in (start, stop))
+            tables[signal] = self.table(signal).slice(first, end - first)
+            start, stop = start - size, stop - size
+        return MaskedRecords.of_tables(tables["spans"], tables["logs"], tables["calls"])
+
     @property
     def spans(self) -> pa.Table:
         """The spans."""

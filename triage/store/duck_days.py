@@ -91,6 +91,7 @@ class DuckFiles:
                 cursor.close()
             self._cursors.clear()
         self._root.close()
+        del self._root  # a connection that outlives the interpreter's modules is reported as a leak
 
     def _attach(self, file: Path, name: str, tables: list[str]) -> None:
         cursor = self.cursor()

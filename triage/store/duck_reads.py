@@ -15,7 +15,7 @@ from triage.errors import StoreUnavailable
 from triage.ports.masked import arrow_schema
 from triage.ports.records import Condition, Counts, Found, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
-from triage.store.conditions import check_columns
+from triage.store.conditions import check, check_columns
 from triage.store.cursors import decode_cursor, encode_cursor
 from triage.store.duck_days import PINNED, DuckFiles, first_line
 from triage.store.duck_sql import names, where_sql
@@ -38,15 +38,17 @@ class DuckReader:
     def scan(self, signal: Signal, window: Window, columns: Sequence[str], where: Sequence[Condition]) -> pa.Table:
         """Read the days of the window."""
         check_columns(signal, columns)
+        check(COLUMNS[signal], where)
         conditions, parameters = where_sql(list(COLUMNS[signal]), where)
         picked = list(dict.fromkeys([*columns, "time_ns", *_TIE_COLUMNS[signal]]))
         schema = pa.schema([arrow_schema(signal).field(name) for name in picked])
         parts = [schema.empty_table()]
-        for database in self._databases(window):
-            parts.append(self.arrow(
+        parts += [
+            self.arrow(
                 f"SELECT {names(picked)} FROM {database}.{signal} WHERE time_ns >= ? AND time_ns < ?{conditions}",
                 [window.start_ns, window.end_ns, *parameters],
-            ).cast(schema))
+            ).cast(schema) for database in self._databases(window)
+        ]
         return _ordered(signal, pa.concat_tables(parts), "ascending").select(list(columns))
 
     def by_ids(self, signal: Signal, column: str, values: Collection[str], ledger_ids: Collection[str]) -> pa.Table:
@@ -104,6 +106,7 @@ class DuckReader:
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None,
     ) -> RecordPage:
         """Newest day first, until the page is full."""
+        check(COLUMNS[signal], where)
         conditions, parameters = where_sql(list(COLUMNS[signal]), where)
         window = window or Window(0, 2**63 - 1)
         conditions = f" time_ns >= ? AND time_ns < ?{conditions}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from triage.errors import ConfigError
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
+from triage.store.dead_letters import DeadLetters, Decode, Encode
 from triage.store.elastic_client import ElasticSettings, connect
 from triage.store.elastic_records import ElasticRecordStore
 from triage.store.elastic_state import ElasticStateStore
 from triage.store.embedded_records import EmbeddedRecordStore
 from triage.store.embedded_state import EmbeddedStateStore
+from triage.store.spool import SpooledRecordStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Stores:
     records: RecordStore
     state: StateStore
     name: str
+    spool: SpooledRecordStore | None = None  # the same as `records`, where there is one
 
     def close(self) -> None:
         """Close both."""
@@ -46,3 +49,19 @@ def open_elastic(settings: ElasticSettings, *, prefix: str, replicas: int) -> St
         ElasticRecordStore(client, prefix=prefix, replicas=replicas), ElasticStateStore(client, prefix=prefix, replicas=replicas),
         "elasticsearch",
     )
+
+
+def dead_letters(folder: Path, encode: Encode, decode: Decode, *, limit: int) -> DeadLetters:
+    """The place of refused records of a spool's folder."""
+    return DeadLetters(folder / "dead", encode, decode, limit=limit)
+
+
+def with_spool(stores: Stores, folder: Path, encode: Encode, decode: Decode, *, limit: int) -> Stores:
+    """The stores, with a spool of at most `limit` bytes before the records. Raises ConfigError when the folder cannot be used."""
+    try:
+        place = dead_letters(folder, encode, decode, limit=limit)
+        spool = SpooledRecordStore(stores.records, folder, place, encode, decode, limit=limit)
+    except ConfigError:
+        stores.close()
+        raise
+    return replace(stores, records=spool, spool=spool)

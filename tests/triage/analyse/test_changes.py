@@ -23,13 +23,14 @@ def spans(*versions: str, service: str = "payments") -> SpanTable:
     size = len(versions)
     none = np.zeros(size, np.int64)
     texts = [f"{number:x}" for number in range(size)]
-    return SpanTable(texts, texts, [""] * size, [service] * size, ["POST"] * size, none, none, none, np.zeros(size, bool), versions, [""] * size)
+    empty, error = [""] * size, np.zeros(size, bool)
+    return SpanTable(texts, texts, empty, [service] * size, ["POST"] * size, none, none, none, error, versions, empty)
 
 
 def scene(**changes: Any) -> Scene:
     plain: dict[str, Any] = {
-        "since_ns": SINCE, "services": ["payments"], "apis": ["POST /payments"], "partners": ["alpha", "beta"], "one_partner": False,
-        "side": "bank", "failing": spans(*["2.0"] * 20), "healthy": spans(*["1.0"] * 20),
+        "since_ns": SINCE, "services": ["payments"], "apis": ["POST /payments"], "partners": ["alpha", "beta"],
+        "one_partner": False, "side": "bank", "failing": spans(*["2.0"] * 20), "healthy": spans(*["1.0"] * 20),
     }
     return Scene(**(plain | changes))
 
@@ -73,7 +74,7 @@ def test_maintenance_is_no_suspect() -> None:
 def test_the_guilty_one_comes_before_innocent_ones() -> None:
     verdicts = judge_changes([deployed(1, "accounts"), deployed(3), deployed(2, "cards")], scene())
 
-    assert [verdict.name for verdict in verdicts][0] == "payments 2.0"
+    assert verdicts[0].name == "payments 2.0"
     assert [verdict.score for verdict in verdicts[1:]] == [0, 0]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,4 +65,4 @@ def test_episodes_are_ordered_and_inside(counts: list[int], begin: int) -> None:
     found = episodes(series, np.maximum(series, 50.0), begin, FAULT)
 
     assert all(begin <= e.first <= e.last < len(series) for e in found)
-    assert all(a.last < b.first for a, b in zip(found, found[1:], strict=False))
+    assert all(a.last < b.first for a, b in pairwise(found))

@@ -15,7 +15,8 @@ from triage.analyse.titles import title_of
 
 APIS = ("GET /accounts", "POST /payments")
 CALLS = CallRows.of(call_rollups(
-    {"minute": minute, "partner": partner, "api": api, "calls": 10} for minute in range(20) for partner in ("alpha", "beta") for api in APIS
+    {"minute": minute, "partner": partner, "api": api, "calls": 10}
+    for minute in range(20) for partner in ("alpha", "beta") for api in APIS
 ))
 
 
@@ -24,7 +25,8 @@ def measured(kind: Any = "errors", owner: str = "service:core", **columns: Any) 
     partners = columns.pop("partners", ("alpha", "beta"))
     apis = columns.pop("apis", APIS)
     table = error_rollups(
-        {"minute": minute, "partner": partner, "api": api, "service": "core", "count": 5, "sample_trace": f"{minute}{partner}", **columns}
+        {"minute": minute, "partner": partner, "api": api, "service": "core", "count": 5, "sample_trace": f"{minute}{partner}"}
+        | columns
         for minute in range(10, 15) for partner in partners for api in apis
     )
     rows = ErrorRows.of(table, {})
@@ -37,7 +39,8 @@ def test_it_counts_failures_and_all_calls_of_the_same_time() -> None:
 
     assert (impact.failed, impact.total) == (100, 200)
     assert [(p.id, p.name, p.failed, p.total) for p in impact.partners] == [("alpha", "Alpha", 50, 100), ("beta", "Beta", 50, 100)]
-    assert [(a.method, a.route, a.failed, a.total) for a in impact.apis] == [("GET", "/accounts", 50, 100), ("POST", "/payments", 50, 100)]
+    apis = [(a.method, a.route, a.failed, a.total) for a in impact.apis]
+    assert apis == [("GET", "/accounts", 50, 100), ("POST", "/payments", 50, 100)]
     assert (impact.services, impact.side) == (["core"], "bank")
 
 
@@ -52,7 +55,8 @@ def test_the_scope_is_the_smallest_that_explains_the_failures(columns: dict[str,
 
 
 @pytest.mark.parametrize(("outcome", "side"), [
-    ("bank_error", "bank"), ("gateway_error", "gateway"), ("external_error", "external"), ("partner_error", "partner"), ("customer_error", "customer"),
+    ("bank_error", "bank"), ("gateway_error", "gateway"), ("external_error", "external"), ("partner_error", "partner"),
+    ("customer_error", "customer"),
 ])
 def test_the_side_follows_from_the_outcome(outcome: str, side: str) -> None:
     assert measured(outcome=outcome)[1].side == side
@@ -71,14 +75,15 @@ def test_the_newest_sample_traces_come_first() -> None:
 
 
 @pytest.mark.parametrize(("columns", "title", "expected"), [
-    ({}, "NullPointerException in com.acme.bank.CreditorMapper.toPacs008", "core: NullPointerException in CreditorMapper.toPacs008"),
-    ({"owner": "partner:alpha", "partners": ("alpha",), "outcome": "partner_error", "count": 10}, "CERTIFICATE_EXPIRED on GET /accounts",
-     "Alpha: every call is refused, CERTIFICATE_EXPIRED"),
+    ({}, "NullPointerException in com.acme.bank.CreditorMapper.toPacs008",
+     "core: NullPointerException in CreditorMapper.toPacs008"),
+    ({"owner": "partner:alpha", "partners": ("alpha",), "outcome": "partner_error", "count": 10},
+     "CERTIFICATE_EXPIRED on GET /accounts", "Alpha: every call is refused, CERTIFICATE_EXPIRED"),
     ({"owner": "partner:alpha", "partners": ("alpha",), "outcome": "customer_error"}, "CONSENT_EXPIRED on GET /accounts",
      "Alpha: 50% of calls end with CONSENT_EXPIRED"),
     ({"owner": "family:code:x", "outcome": "partner_error"}, "invalid_token on GET /accounts", "2 partners: invalid_token"),
-    ({"kind": "traffic_surge", "owner": "partner:alpha", "partners": ("alpha",), "outcome": "partner_error"}, "x",
-     "Alpha: far more calls than usual, 50% refused"),
+    ({"kind": "traffic_surge", "owner": "partner:alpha", "partners": ("alpha",), "outcome": "partner_error"},
+     "x", "Alpha: far more calls than usual, 50% refused"),
 ])
 def test_titles_say_who_and_what(columns: dict[str, Any], title: str, expected: str) -> None:
     problem, impact = measured(**columns)

@@ -34,19 +34,23 @@ def traffic(silent: Iterable[tuple[str, int, int]] = (), extra: Iterable[Row] = 
 
 def failures(first: int, last: int, **columns: Any) -> list[Row]:
     """One row a minute from first to last."""
-    return [{"minute": minute, "service": "core", "count": 5, "partner": "alpha", "api": APIS[0], **columns} for minute in range(first, last + 1)]
+    plain = {"service": "core", "count": 5, "partner": "alpha", "api": APIS[0], **columns}
+    return [{"minute": minute, **plain} for minute in range(first, last + 1)]
 
 
 def everyday() -> list[Row]:
     """Callers' errors as they always are: each partner now and then, on every API."""
     rng = np.random.default_rng(3)
     return [
-        {"minute": int(minute), "partner": partner, "api": APIS[int(rng.integers(3))], "group_id": "token-expired", "outcome": "partner_error"}
+        {"minute": int(minute), "partner": partner, "api": APIS[int(rng.integers(3))], "group_id": "token-expired",
+         "outcome": "partner_error"}
         for partner in PARTNERS for minute in rng.choice(np.arange(START, END), 24, replace=False)
     ]
 
 
-def found(errors: Iterable[Row], calls: pa.Table | None = None, families: dict[str, str] | None = None) -> list[tuple[Problem, ErrorRows]]:
+def found(
+    errors: Iterable[Row], calls: pa.Table | None = None, families: dict[str, str] | None = None,
+) -> list[tuple[Problem, ErrorRows]]:
     """What is judged at the end of it all."""
     table = error_rollups(sorted(errors, key=lambda row: row["minute"]))
     context = Context(START, END, END - 60, {"core": START + 10}, families or {})
@@ -119,7 +123,8 @@ def refused(partner: str, group: str, apis: Iterable[str] = APIS, count: int = 1
     """A partner that is refused on APIs."""
     return [
         row for api in apis
-        for row in failures(1_080, 1_100, partner=partner, api=api, group_id=f"{group} {api}", outcome="partner_error", service="", count=count)
+        for row in failures(
+            1_080, 1_100, partner=partner, api=api, group_id=f"{group} {api}", outcome="partner_error", service="", count=count)
     ]
 
 
@@ -141,7 +146,8 @@ def test_a_code_that_rises_at_many_partners_is_one_problem() -> None:
 
 
 def test_a_partner_whose_every_call_is_refused_owns_its_other_errors_too() -> None:
-    errors = [*refused("alpha", "expired"), *failures(1_085, 1_085, partner="alpha", outcome="partner_error", group_id="odd", count=1, service="")]
+    odd = failures(1_085, 1_085, partner="alpha", outcome="partner_error", group_id="odd", count=1, service="")
+    errors = [*refused("alpha", "expired"), *odd]
 
     (problem, rows), = found(errors, families=families_of("expired"))
 

@@ -22,8 +22,9 @@ SETTINGS = FoldSettings(resolve_minutes=30)
 def finding(**changes: Any) -> Finding:
     """A fault of one service that lasts."""
     plain = Finding(
-        key="errors|service:core", kinds=["new_group"], kind="errors", title="core: fails", summary="s", scope="calls that pass core",
-        severity="high", whose_side="bank", since_ns=NOW - 5 * MINUTE_NS, until_ns=NOW, failed_calls=10, total_calls=20, customers=3,
+        key="errors|service:core", kinds=["new_group"], kind="errors", title="core: fails", summary="s",
+        scope="calls that pass core", severity="high", whose_side="bank", since_ns=NOW - 5 * MINUTE_NS, until_ns=NOW,
+        failed_calls=10, total_calls=20, customers=3,
         partners=[Impact("alpha", "Alpha", 10, 20)], groups=["g1", "g2"],
     )
     return replace(plain, **changes)

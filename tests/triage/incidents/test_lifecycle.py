@@ -21,8 +21,9 @@ def state() -> MemoryStateStore:
     store = MemoryStateStore()
     for number in (1, 2):
         documents.write(store, Incident(
-            id=f"INC-{number}", key=f"errors|service:s{number}", title="t", state="open", severity="high", kind="errors", whose_side="bank",
-            summary="", scope="", first_seen_ns=NOW - HOUR_NS, last_seen_ns=NOW, opened_ns=NOW, groups=[f"a{number}", f"b{number}"],
+            id=f"INC-{number}", key=f"errors|service:s{number}", title="t", state="open", severity="high", kind="errors",
+            whose_side="bank", summary="", scope="",
+            first_seen_ns=NOW - HOUR_NS, last_seen_ns=NOW, opened_ns=NOW, groups=[f"a{number}", f"b{number}"],
         ))
     store.put("counter", "incident", {"last": 2}, version=None)
     return store
@@ -40,7 +41,8 @@ def test_to_acknowledge_takes_it_over_and_tells(state: MemoryStateStore) -> None
 
     assert (incident.state, incident.assignee) == ("acknowledged", "ada")
     assert [notice.type for notice in incident.notices] == ["incident.acknowledged"]
-    assert (incident.timeline[-1].actor, incident.timeline[-1].action, incident.timeline[-1].reason) == ("ada", "acknowledged", "on it")
+    last = incident.timeline[-1]
+    assert (last.actor, last.action, last.reason) == ("ada", "acknowledged", "on it")
 
 
 def test_what_was_resolved_can_be_reopened_but_not_acknowledged(state: MemoryStateStore) -> None:
