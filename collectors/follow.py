@@ -55,6 +55,9 @@ class Follower:
                 pause = min(_LONGEST_PAUSE_S, POLL_S * 2**failures)
                 failures = min(failures + 1, 10)
                 _LOG.warning("lines wait in their files for %.1f s: %s", pause, error)
+            except Exception:  # the thread must live on; the lines stay where they are
+                pause = _LONGEST_PAUSE_S
+                _LOG.exception("cannot follow")
             stopping.wait(pause)
 
     def step(self) -> bool:

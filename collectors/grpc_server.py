@@ -49,10 +49,10 @@ def start_grpc(intake: Intake, limits: Limits, authorise: Authorise, address: st
 def _export(intake: Intake, authorise: Authorise, signal: str) -> Handler:
     def export(body: bytes, context: Any) -> bytes:
         metadata = dict(context.invocation_metadata())
-        reason = authorise(metadata.get("authorization", ""))
-        if reason:
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, reason)
         try:
+            reason = authorise(metadata.get("authorization", ""))
+            if reason:
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, reason)
             if signal == "traces":
                 return export_body(traces_response(intake.take(intake.decode("traces", "protobuf", body), "otlp")), "protobuf")
             if signal == "logs":

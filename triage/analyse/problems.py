@@ -25,6 +25,8 @@ MANY_PARTNERS: Final = 4
 """A caller's error that rises at so many partners at once is not theirs alone."""
 MOST_ROUTES: Final = 3
 """Up to so many APIs that the gateway cannot serve are a problem each; more are the gateway's own."""
+SETTLE_MINUTES: Final = 3
+"""An error log or span without a call waits so long for its call, which may arrive by another way."""
 LEAST_FAULTS: Final = 3
 LEAST_REFUSED: Final = 5
 ALL_REFUSED: Final = 0.8
@@ -64,15 +66,16 @@ def failing_problems(
 ) -> list[Problem]:
     """Problems that show failures reaching into the minutes from `judge_from` on. `ready_from`: the minute from which a service is
     no longer learned."""
-    if not len(rows.minute):
+    settled = ~((rows.api == "") & (rows.minute > traffic.start + len(traffic.total) - 1 - SETTLE_MINUTES))
+    if not settled.any():
         return []
-    scan = _Scan(rows, traffic, ready_from, min(ready_from.values(), default=traffic.start), judge_from - GAP_MINUTES)
+    scan = _Scan(rows, settled, traffic, ready_from, min(ready_from.values(), default=traffic.start), judge_from - GAP_MINUTES)
     triggers = [*_fault_episodes(scan), *_caller_episodes(scan)]
     triggers += [_of_share(rows, anomaly, traffic.start) for anomaly in anomalies if _tells_failures(anomaly)]
     triggers = [trigger for trigger in triggers if trigger.rows.any()]
     if not triggers:
         return []
-    evidence = np.logical_or.reduce([trigger.rows for trigger in triggers])
+    evidence = np.logical_or.reduce([trigger.rows for trigger in triggers]) & settled
     faults = rows.faults()
     found = [*_faults(rows, evidence & faults, triggers), *_refusals(rows, calls, traffic, evidence & ~faults, triggers)]
     return [problem for problem in found if problem.until >= judge_from]
@@ -83,6 +86,7 @@ class _Scan:
     """What the search for episodes needs."""
 
     rows: ErrorRows
+    settled: Mask
     traffic: Traffic
     ready_from: Mapping[str, int]
     ready: int  # when nothing better is known
@@ -109,7 +113,7 @@ def _tells_failures(anomaly: SeriesAnomaly) -> bool:
 
 def _fault_episodes(scan: _Scan) -> Iterator[Trigger]:
     rows = scan.rows
-    for cell in grouped(np.flatnonzero(rows.faults()), rows.family).values():
+    for cell in grouped(np.flatnonzero(rows.faults() & scan.settled), rows.family).values():
         ready = min(scan.ready_from.get(service, scan.ready) for service in distinct(rows.service[cell]))
         yield from scan.triggers(cell, scan.traffic.total, ready, FAULT)
 
@@ -176,7 +180,7 @@ def last_minute(anomaly: SeriesAnomaly) -> int:
 
 def _faults(rows: ErrorRows, evidence: Mask, triggers: Sequence[Trigger]) -> list[Problem]:
     """By the service where they began; those whose trace does not say go with the service that fails on the same API then."""
-    service = _placed(rows, evidence)
+    service = _placed(rows)
     found = []
     for name in distinct(service[evidence]):
         for problem in _in_time(rows, evidence & (service == name), triggers):
@@ -186,11 +190,11 @@ def _faults(rows: ErrorRows, evidence: Mask, triggers: Sequence[Trigger]) -> lis
     return [problem for problem in found if rows.count[problem.rows].sum() >= LEAST_FAULTS]
 
 
-def _placed(rows: ErrorRows, evidence: Mask) -> Texts:
+def _placed(rows: ErrorRows) -> Texts:
     """Each row's service, with a guess for those that do not say."""
     service = rows.service.copy()
     lost = rows.faults() & (rows.service == "")
-    known = evidence & (rows.service != "")
+    known = rows.faults() & (rows.service != "")
     if not lost.any() or not known.any():
         return service
     for api, minute in sorted(set(zip(rows.api[lost].tolist(), rows.minute[lost].tolist(), strict=True))):

@@ -86,7 +86,7 @@ def _components(impact: ImpactOf, samples: Samples, bank_services: frozenset[str
         return suspects
     name = impact.services[0]
     first = next((s for s in suspects if s.name == name), None) or Suspect(_kind_of(name, bank_services), name, 0.7)
-    first.score = max(first.score, 0.7)
+    first.score = max(0.7, first.score, *(s.score for s in suspects))
     first.why.insert(0, f"the first component that fails in {impact.failed:,} failed calls")
     return [first, *(s for s in suspects if s.name != name)]
 

@@ -13,7 +13,6 @@ from triage.bootstrap import Follow, Service, base_url, run_service
 from triage.config import load_settings
 from triage.telemetry import set_up_logs
 
-
 _FOLLOW: Final = (
     click.argument("more", nargs=-1, metavar="[PATH]..."),
     click.option("--follow", "paths", multiple=True, metavar="PATH", help="Follow log files, also through rotation: paths or globs."),

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from triage.store.keys import Keys
 
 RUN: Final = 1 << 18
-_PROBES: Final = 4
+_PROBES: Final = 5
 _TAIL_PARTS: Final = 16
-_BITS_A_KEY: Final = 12
+_BITS_A_KEY: Final = 16
 _FIRST_BITS: Final = 1 << 20
 
 
@@ -44,21 +44,21 @@ class DayKeys:
         picked = np.flatnonzero(suspected)
         wanted = keys[picked]
         found = np.zeros(len(wanted), bool)
-        for run in self._runs:
+        for run in (*self._runs, *self._tail):
             at = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
             found |= run[at] == wanted
-        for part in self._tail:
-            found |= np.isin(wanted, part)
         suspected[picked] = found
         return suspected
 
     def add(self, keys: Keys) -> None:
         """Add keys that are not there yet."""
+        if not len(keys):
+            return
         self._size += len(keys)
-        self._tail.append(keys)
+        self._tail.append(np.sort(keys))
         self._tail_size += len(keys)
         if len(self._tail) > _TAIL_PARTS:
-            self._tail = [np.concatenate(self._tail)]
+            self._tail = [np.sort(np.concatenate(self._tail), kind="stable")]  # merges what is sorted already
         if self._size * _BITS_A_KEY > len(self._filter) * 8:
             self._grow()
         else:
@@ -79,7 +79,7 @@ class DayKeys:
             self._mark(np.asarray(run))
 
     def _flush(self) -> None:
-        run = np.sort(np.concatenate(self._tail))
+        run = np.sort(np.concatenate(self._tail), kind="stable")
         self._tail, self._tail_size = [], 0
         with tempfile.TemporaryFile(dir=self._folder) as file:  # unlinked at once: it goes when the mapping goes
             run.tofile(file)

@@ -23,7 +23,7 @@ from triage.ports.records import Appended
 from triage.store.day_keys import DayKeys
 from triage.store.duck_days import PINNED, DuckFiles, first_line
 from triage.store.group import GroupCommit
-from triage.store.keys import Keys, record_keys, text_keys, text_lengths
+from triage.store.keys import Keys, distinct, record_keys, text_keys, text_lengths
 
 _DAYS_IN_MEMORY: Final = 3
 _LINE_ID_LENGTH: Final = 16
@@ -94,7 +94,7 @@ class DuckWriter:
             owner = np.repeat(np.arange(len(batches)), [batch.size(signal) for batch in batches])
             part = Part(table, record_keys(signal, table), times, owner)
             days = times // DAY_NS
-            for day in np.unique(days).tolist():
+            for day in distinct(days):
                 mine = np.flatnonzero(days == day)
                 by_day.setdefault(day, {})[signal] = part if len(mine) == len(times) else part.only(mine)
         for day, parts in sorted(by_day.items()):
@@ -106,7 +106,7 @@ class DuckWriter:
         fresh = {signal: self._fresh(day, database, signal, part) for signal, part in parts.items()}
         new = {signal: parts[signal].only(np.flatnonzero(mask)) for signal, mask in fresh.items() if mask.any()}
         if new:
-            minutes = sorted({int(m) for part in new.values() for m in np.unique(part.times // MINUTE_NS)})
+            minutes = sorted({minute for part in new.values() for minute in distinct(part.times // MINUTE_NS)})
             cursor.begin()
             try:
                 for signal, part in new.items():

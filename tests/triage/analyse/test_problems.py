@@ -119,6 +119,13 @@ def test_routes_that_the_gateway_cannot_serve_are_a_problem_each() -> None:
     assert owners(found(errors)) == [f"api:{api}" for api in sorted(APIS[:2])]
 
 
+def test_error_logs_wait_for_their_calls_before_they_are_a_problem() -> None:
+    early = failures(END - 2, END - 1, partner="", api="", group_id="g-log", count=20)
+
+    assert found(early) == []
+    assert owners(found(failures(END - 9, END - 8, partner="", api="", group_id="g-log", count=20))) == ["service:core"]
+
+
 def refused(partner: str, group: str, apis: Iterable[str] = APIS, count: int = 10) -> list[Row]:
     """A partner that is refused on APIs."""
     return [
