@@ -121,10 +121,12 @@ class Intake:
                 decode_traces_json(body, records, sink)
             sink.close(records)
         elif kind == "logs":
+            lines = log_sink or LogSink()
             if encoding == "protobuf":
-                decode_logs(body, records, log_sink or LogSink(), self.resources)
+                decode_logs(body, records, lines, self.resources)
             else:
-                decode_logs_json(body, records, log_sink or LogSink())
+                decode_logs_json(body, records, lines)
+            lines.close(records)
         elif gateway == "otel":
             return self.decode("logs" if b'"resourceLogs"' in body else "traces", "json", body)
         else:

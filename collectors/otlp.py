@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collectors.otlp_records import LogSink, Resource, Resources, SpanSink
-from collectors.otlp_values import any_value, attributes_of, json_attributes, json_int, json_value
+from collectors.otlp_values import any_value, attributes_of, cut_text, json_attributes, json_int, json_value
 from triage.domain.records import Records
 from triage.errors import BadInput
 
@@ -49,12 +49,13 @@ def decode_logs(body: bytes, records: Records, sink: LogSink, resources: Resourc
         resource = resources.of(resource_logs.resource, records)
         for scope_logs in resource_logs.scope_logs:
             for log in scope_logs.log_records:
+                pairs = log.attributes
                 sink.add(
                     records, resource,
                     time=log.time_unix_nano, observed=log.observed_time_unix_nano, trace_id=log.trace_id.hex(),
                     span_id=log.span_id.hex(), severity=log.severity_number, severity_text=log.severity_text,
-                    body=any_value(log.body, records), event_name=log.event_name,
-                    attributes=attributes_of(log.attributes, records),
+                    body=cut_text(log.body.string_value, records) or any_value(log.body, records), event_name=log.event_name,
+                    attributes=attributes_of(pairs, records) if pairs else {},
                 )
 
 

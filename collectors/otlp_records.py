@@ -14,7 +14,7 @@ from collectors.naming import Finder, Naming, first
 from collectors.otlp_values import attributes_of
 from collectors.routes import RouteCatalogue, ids_in_path, resource_in, template_of
 from triage.domain.calls import outcome_of
-from triage.domain.columns import LOG_COLUMNS, NO_PARTNER
+from triage.domain.columns import NO_PARTNER
 from triage.domain.records import Records
 
 SERVER: Final = 2
@@ -178,6 +178,13 @@ class LogSink:
     """Appends log records. One sink a request, since identical records of one request are told apart by their ordinal."""
 
     seen: dict[bytes, int] = field(default_factory=dict)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def close(self, records: Records) -> None:
+        """Write the gathered rows to the columns; the sink may go on with the next piece of the same file."""
+        for column, values in zip(records.logs.values(), zip(*self.rows, strict=True), strict=False):
+            column.extend(values)
+        self.rows = []
 
     def add(
         self, records: Records, resource: Resource, *, time: int, observed: int, trace_id: str, span_id: str, severity: int,
@@ -196,16 +203,11 @@ class LogSink:
             severity = severity or _SEVERITIES.get(severity_text.upper(), 0)
         text = body if isinstance(body, str) else "" if body is None else orjson.dumps(body).decode()
         severity = severity if 1 <= severity <= 24 else 9
-        content = orjson.dumps(
-            [at, trace_id, span_id, severity, text, resource.service, resource.instance, event_name, attributes],
-            option=orjson.OPT_NON_STR_KEYS,
-        ) if _encodable(text) else repr((at, trace_id, span_id, severity, text, resource.service, attributes)).encode()
-        row = (
-            self._identity(content), at, trace_id, span_id, severity, text, resource.service, resource.instance,
-            resource.version, resource.environment, event_name, *_exception(attributes), attributes, resource.rest,
-        )
-        for column, value in zip(LOG_COLUMNS, row, strict=True):
-            records.logs[column].append(value)
+        self.rows.append((
+            self._identity(_content(at, trace_id, span_id, severity, text, resource, event_name, attributes)), at, trace_id, span_id,
+            severity, text, resource.service, resource.instance, resource.version, resource.environment, event_name,
+            *_exception(attributes), attributes, resource.rest,
+        ))
 
     def _identity(self, content: bytes) -> str:
         digest = blake2b(content, digest_size=8).digest()
@@ -251,9 +253,12 @@ def _size(attributes: dict[str, Any], prefix: str) -> int:
     return 0
 
 
-def _encodable(text: str) -> bool:
+def _content(
+    at: int, trace_id: str, span_id: str, severity: int, text: str, resource: Resource, event_name: str, attributes: dict[str, Any],
+) -> bytes:
+    """What makes a log record the same record."""
+    parts = [at, trace_id, span_id, severity, text, resource.service, resource.instance, event_name, attributes]
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return orjson.dumps(parts)
+    except TypeError:  # lone surrogates, numbers beyond 64 bits
+        return repr(parts).encode("utf-8", "replace")

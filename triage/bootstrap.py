@@ -45,6 +45,7 @@ from triage.errors import ConfigError, Conflict, StoreError
 from triage.flow import notify_once, receive
 from triage.incidents import documents
 from triage.incidents.lifecycle import Request, act
+from triage.lease import Lease
 from triage.mask.masker import Masker
 from triage.mask.transfer import from_bytes, to_bytes
 from triage.notify.delivery import Courier
@@ -333,12 +334,22 @@ def start_work(service: Service) -> None:
     settings = service.settings
     analysis = AnalysisProcess(service.stores.records, service.stores.state, AnalysisOptions(
         settings.learning_minutes, settings.resolve_minutes, {entry.id: entry.name for entry in settings.partner}))
-    service.jobs.every(settings.analysis_seconds, "analysis", partial(run_analysis, service, analysis))
-    service.jobs.every(2, "notices", partial(notify_once_now, service, courier))
-    service.jobs.every(3600, "retention", partial(expire, service))
+    lease = Lease(service.stores.state, "work")
+    for seconds, name, work in (
+        (settings.analysis_seconds, "analysis", partial(run_analysis, service, analysis)),
+        (2, "notices", partial(notify_once_now, service, courier)), (3600, "retention", partial(expire, service)),
+    ):
+        service.jobs.every(seconds, name, partial(_if_leading, service, lease, work))
     service.jobs.start()
+    service.cleanups.append(("lease", lease.release))
     service.cleanups.append(("jobs", service.jobs.stop))
     service.cleanups.append(("analysis", analysis.close))
+
+
+def _if_leading(service: Service, lease: Lease, work: Callable[[], object]) -> None:
+    """Work if this process leads. Alone on the embedded store it always does."""
+    if service.stores.name == "embedded" or lease.hold(service.clock()):
+        work()
 
 
 def notify_once_now(service: Service, courier: Courier) -> None:
@@ -374,9 +385,10 @@ def _record_run(service: Service, body: dict[str, Any]) -> None:
 
 
 def expire(service: Service) -> int:
-    """Drop the days beyond the retention; traces of incidents are pinned first."""
+    """Drop the days beyond the retention; the traces that incidents show are kept."""
+    records, state = service.stores.records, service.stores.state
+    records.pin({trace_id for incident in documents.every(state) for trace_id in incident.trace_ids})
     oldest = day_of(service.clock() - service.settings.retention_days * DAY_NS)
-    records = service.stores.records
     dropped = 0
     for signal_, days in records.counts().days.items():
         for day in days:

@@ -25,7 +25,7 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Running:
-    """One process. `environment` adds to the settings."""
+    """One process. `environment` adds to the settings; `command` may have arguments."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Running:
         } | self.environment
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "triage", self.command], env=settings, stdout=log, stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-m", "triage", *self.command.split()], env=settings, stdout=log, stderr=log)
         while time.perf_counter() - began < within_s:
             if self.process.poll() is not None:
                 raise AssertionError(f"the service ended with {self.process.returncode}: {self.log()[-2000:]}")

@@ -301,8 +301,7 @@ def _decode(body: bytes) -> None:
             decode(body, records, sink, *([Resources()] if decode in (decode_traces, decode_logs) else []))  # type: ignore[operator]
         except BadInput:
             continue
-        if isinstance(sink, SpanSink):
-            sink.close(records)
+        sink.close(records)
         Masker(b"k").mask(records)
 
 

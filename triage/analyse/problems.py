@@ -29,6 +29,8 @@ SETTLE_MINUTES: Final = 3
 """An error log or span without a call waits so long for its call, which may arrive by another way."""
 LEAST_FAULTS: Final = 3
 LEAST_REFUSED: Final = 5
+UNKNOWN: Final = "service:unknown"
+FRINGE: Final = 0.3
 ALL_REFUSED: Final = 0.8
 ALSO_REFUSED: Final = 0.25
 """An API belongs to a partner's problem when its share of refused calls is at least this part of that of all together."""
@@ -184,10 +186,22 @@ def _faults(rows: ErrorRows, evidence: Mask, triggers: Sequence[Trigger]) -> lis
     found = []
     for name in distinct(service[evidence]):
         for problem in _in_time(rows, evidence & (service == name), triggers):
-            problem.owner = f"service:{name}" if name else "service:unknown"
+            problem.owner = f"service:{name}" if name else UNKNOWN
             grown = _grown_fault(rows, problem, service == name)
             found += _by_route(rows, grown, triggers) if name == GATEWAY else [grown]
-    return [problem for problem in found if rows.count[problem.rows].sum() >= LEAST_FAULTS]
+    large = [problem for problem in found if rows.count[problem.rows].sum() >= LEAST_FAULTS]
+    known = [problem for problem in large if problem.owner != UNKNOWN]
+    return known + [problem for problem in large if problem.owner == UNKNOWN and not _is_fringe(rows, problem, known)]
+
+
+def _is_fringe(rows: ErrorRows, problem: Problem, known: Sequence[Problem]) -> bool:
+    """Whether a few failures without a trace lie beside a larger fault, whose traces have not told of all its APIs yet."""
+    mine = rows.count[problem.rows].sum()
+    return any(
+        problem.since <= other.until + SLACK_MINUTES and problem.until >= other.since - SLACK_MINUTES
+        and mine < max(FRINGE * rows.count[other.rows].sum(), 2 * LEAST_FAULTS)
+        for other in known
+    )
 
 
 def _placed(rows: ErrorRows) -> Texts:

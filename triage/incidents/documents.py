@@ -39,6 +39,11 @@ def live(state: StateStore) -> Iterator[Incident]:
     yield from _all(state, [["live:yes"]])
 
 
+def every(state: StateStore) -> Iterator[Incident]:
+    """All incidents, the newest first."""
+    yield from _all(state, [])
+
+
 def recent(state: StateStore, most: int) -> list[Incident]:
     """The newest resolved incidents."""
     page = state.select(KIND, [["state:resolved"]], limit=most)
