@@ -24,7 +24,7 @@ check:  ## Style, types and the tests that need no other process; under a minute
 	@scripts/setup.sh check
 	$(PYTHON_ENV)/ruff check .
 	$(PYTHON_ENV)/mypy
-	$(PYTHON_ENV)/python -m pytest -q -m "$(QUICK)" $(ARGS)
+	$(PYTHON_ENV)/python -m pytest -q -n 2 -m "$(QUICK)" $(ARGS)
 
 bench:  ## Figures of this machine: start, ingest, one analysis run, and what the analysis finds in labelled faults
 	@scripts/setup.sh check

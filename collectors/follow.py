@@ -20,7 +20,7 @@ from collectors.follow_state import FollowState
 from collectors.gateways import KINDS
 from collectors.gateways.append import Identities
 from collectors.intake import Intake
-from collectors.tail import Batch, Key, Position, Tail, find_again, head_of, is_plain, successors
+from collectors.tail import Batch, Key, Position, Tail, find_again, is_plain, successors
 from triage.errors import BadInput, StoreError
 
 FORMATS: Final = ("auto", *sorted(KINDS))
@@ -42,6 +42,7 @@ class Follower:
     state: FollowState
     clock: Callable[[], float] = time.monotonic
     _tails: dict[Key, Tail] = field(default_factory=dict)  # older files of a stream stand before newer ones
+    _met: bool = False  # there are files of which the state does not know yet
     _waiting: list[Position] | None = None  # of the last run, to be found again
 
     def run(self, stopping: threading.Event) -> None:
@@ -85,17 +86,23 @@ class Follower:
         self._restore()
         visible = dict(self._visible())
         for key, tail in self._tails.items():
+            tail.seen_ns = tail.changed_ns()
             if key in visible:
                 tail.position.path, tail.gone_at = str(visible[key]), None
             elif tail.gone_at is None:
                 tail.gone_at = self.clock()
-        paths = {str(path) for key, path in visible.items() if key in self._tails}
-        for stream in set(self.state.streams) - paths:
+        for tail in list(self._tails.values()):
+            if tail.was_replaced():
+                self._begin_again(tail)
+        for stream in list(self.state.streams):
             if any(stream == pattern or fnmatch(stream, pattern) for pattern in self.patterns):
                 self._catch_up(stream, set(visible))
         for key, path in visible.items():
             if key not in self._tails:
                 self._open(path, str(path))
+        if self._met:  # known from now on, whatever becomes of them before they are read
+            self.state.save(tail.position for tail in self._tails.values())
+            self._met = False
 
     def _visible(self) -> Iterator[tuple[Key, Path]]:
         for pattern in self.patterns:
@@ -124,10 +131,9 @@ class Follower:
             self._waiting.pop(0)
 
     def _catch_up(self, stream: str, visible: set[Key]) -> None:
-        """Files that came to a path and were renamed since the last look."""
-        after = max([self.state.streams[stream].changed_ns,
-                     *(tail.changed_ns() for tail in self._tails.values() if tail.position.stream == stream)])
-        for missed in successors(Path(stream), after, visible | set(self._tails)):
+        """Files that came to a path and were rotated away since the last look: renamed, or copied and truncated."""
+        taken = visible | set(self._tails) | {position.key for position in self.state.finished if not position.deleted}
+        for missed in successors(Path(stream), self.state.streams[stream].changed_ns, taken):
             self._open(missed, stream)
 
     def _open(self, path: Path, stream: str) -> None:
@@ -136,8 +142,8 @@ class Follower:
         except OSError as error:
             _LOG.warning("cannot open %s: %s", path, error.strerror)
             return
-        known = stream in self.state.streams
-        if not known and any(_same(tail, other.position) and not other.is_deleted() for other in self._tails.values()):
+        rotated = str(path) != stream or stream not in self.state.streams
+        if rotated and any(tail.repeats(other) and not other.is_deleted() for other in self._tails.values()):
             tail.close()  # a copy of what is followed: read when the original is truncated, see `_begin_again`
             return
         self._resume(tail)
@@ -146,10 +152,10 @@ class Follower:
     def _resume(self, tail: Tail) -> None:
         """A file that was let go or deleted, and is back: go on where it was left, so that nothing is counted twice."""
         for other in list(self._tails.values()):
-            if other.is_deleted() and _same(tail, other.position) and not tail.is_shorter(other.size()):
+            if other.is_deleted() and tail.begins_like(other.position) and not tail.is_shorter(other.size()):
                 self._let_go(other)
         for known in reversed(self.state.finished):
-            if (known.deleted or known.key == tail.position.key) and _same(tail, known):
+            if (known.deleted or known.key == tail.position.key) and tail.begins_like(known):
                 own = tail.position
                 tail.position = replace(known, path=own.path, device=own.device, inode=own.inode, deleted=False)
                 return
@@ -157,7 +163,7 @@ class Follower:
     def _let_go(self, tail: Tail) -> None:
         del self._tails[tail.position.key]
         recent = self.state.stream(tail.position.stream)
-        recent.changed_ns = max(recent.changed_ns, tail.changed_ns())
+        recent.changed_ns = max(recent.changed_ns, tail.seen_ns)
         self.state.finish(tail.position, deleted=tail.is_deleted())
         self.state.prune({other.position.stream for other in self._tails.values()})
         tail.close()
@@ -168,7 +174,9 @@ class Follower:
             return
         self._tails[tail.position.key] = tail
         tail.read_at = self.clock()
-        self.state.stream(tail.position.stream)
+        if tail.position.stream not in self.state.streams:
+            self.state.stream(tail.position.stream).changed_ns = tail.changed_ns()
+        self._met = True
         _LOG.info("following %s from byte %d", tail.position.path, tail.position.offset)
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -211,7 +219,7 @@ class Follower:
         tail.advance(batch)
         position.kind = position.kind or kind
         tail.read_at = self.clock()
-        recent.changed_ns = max(recent.changed_ns, tail.changed_ns())
+        recent.changed_ns = max(recent.changed_ns, tail.seen_ns)
         self.state.save(other.position for other in self._tails.values())
         recent.turn()
 
@@ -232,8 +240,3 @@ class Follower:
         kind = str(sources[0]) if kind == "auto" and sources else kind
         self.intake.take(records, kind)
         return "" if kind == "auto" else kind
-
-
-def _same(tail: Tail, known: Position) -> bool:
-    """Whether a file begins with all that is remembered of the beginning of another."""
-    return bool(known.head) and head_of(tail.handle, known.head_size) == known.head and not tail.is_shorter(known.offset)

@@ -36,7 +36,7 @@ class RecentLines:
     name: str  # of the journals, without the generation
     generation: int = 0
     count: int = 0  # entries of this generation's journal
-    changed_ns: int = 0  # when the newest file of the stream was last written to
+    changed_ns: int = 0  # when a file of the stream was last written to; what was rotated away since is looked for
     _now: dict[bytes, int] = field(default_factory=dict)
     _before: dict[bytes, int] = field(default_factory=dict)
     _undo: list[tuple[bytes, int | None]] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -12,6 +13,7 @@ from collectors.files import LINES
 from collectors.gateways.read import LONGEST_LINE
 
 HEAD: Final = 4096  # bytes by which a file is known again, beside its inode: some gateways begin every line alike
+_ROTATED: Final = re.compile(r"[.\-_](?:\d[\d\-_.:T]*|old|prev|bak)")  # what rotation adds to a name
 _READ: Final = 4 << 20  # bytes of one batch, over which no memory grows
 
 Key = tuple[int, int]  # device, inode
@@ -55,6 +57,7 @@ class Tail:
     handle: int  # file descriptor; stays good when the file is renamed or deleted
     gone_at: float | None = None  # monotonic clock when no followed path led to it any more
     read_at: float = 0.0  # monotonic clock of the last batch
+    seen_ns: int = 0  # when it was last written to, as of the last look at the folder: what came later was not looked for
     _scanned: int = field(default=0)  # how far an overlong line was searched for its end
 
     @classmethod
@@ -90,6 +93,16 @@ class Tail:
     def was_replaced(self) -> bool:
         """Whether its content is another than what was read: cut off, or begun anew."""
         return self.is_shorter(self.position.offset) or head_of(self.handle, self.position.head_size) != self.position.head
+
+    def begins_like(self, known: Position) -> bool:
+        """Whether it begins with all that is remembered of the beginning of another file, and is no shorter than that was read."""
+        return bool(known.head) and head_of(self.handle, known.head_size) == known.head and not self.is_shorter(known.offset)
+
+    def repeats(self, other: Tail) -> bool:
+        """Whether it is a copy of another file, by the beginning of what is there now or of what was read."""
+        size = min(HEAD, self.size(), other.size())
+        now = head_of(self.handle, size)
+        return self.begins_like(other.position) or (bool(now) and now == head_of(other.handle, size))
 
     def read(self, *, last: bool = False) -> Batch | None:
         """The next whole lines; with `last`, also a line without an end. None: there is none yet."""
@@ -147,16 +160,16 @@ def find_again(position: Position, taken: set[Key]) -> Path | None:
     return copy
 
 
-def successors(path: Path, after_ns: int, taken: set[Key]) -> list[Path]:
-    """Files beside `path` that were at `path` meanwhile and have been renamed since (`access.log.1`), oldest first."""
+def successors(path: Path, since_ns: int, taken: set[Key]) -> list[Path]:
+    """Files beside `path` with what was at `path` meanwhile and was rotated away since (`access.log.1`), oldest first."""
     found: list[tuple[int, Path]] = []
     for file in _files(path.parent):
         try:
             status = file.stat()
         except OSError:
             continue
-        new = status.st_mtime_ns > after_ns and (status.st_dev, status.st_ino) not in taken
-        if new and file.name.startswith(path.name) and file != path:
+        new = status.st_mtime_ns >= since_ns and (status.st_dev, status.st_ino) not in taken
+        if new and file.name.startswith(path.name) and _ROTATED.fullmatch(file.name.removeprefix(path.name)):
             found.append((status.st_mtime_ns, file))
     return [file for _, file in sorted(found)]
 

@@ -45,7 +45,6 @@ from triage.errors import ConfigError, Conflict, StoreError
 from triage.flow import notify_once, receive
 from triage.incidents import documents
 from triage.incidents.lifecycle import Request, act
-from triage.lease import Lease
 from triage.mask.masker import Masker
 from triage.mask.transfer import from_bytes, to_bytes
 from triage.notify.delivery import Courier
@@ -58,6 +57,7 @@ from triage.scheduler import Jobs
 from triage.store.dead_letters import DeadLetters
 from triage.store.elastic_client import ElasticSettings
 from triage.store.factory import Stores, dead_letters, open_elastic, open_embedded, with_spool
+from triage.store.lease import Lease
 from triage.telemetry import Telemetry, log
 
 Clock = Callable[[], int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -19,14 +19,23 @@ from triage.store.embedded_state import EmbeddedStateStore
 
 class TestEmbeddedRecordStore(RecordStoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> RecordStore:
-        return EmbeddedRecordStore(tmp_path)
+    def opened(self) -> Iterator[list[RecordStore]]:
+        stores: list[RecordStore] = []
+        yield stores
+        for store in stores:
+            store.close()
 
     @pytest.fixture
-    def reopen(self, tmp_path: Path) -> Callable[[RecordStore], RecordStore]:
+    def store(self, tmp_path: Path, opened: list[RecordStore]) -> RecordStore:
+        opened.append(EmbeddedRecordStore(tmp_path))
+        return opened[-1]
+
+    @pytest.fixture
+    def reopen(self, tmp_path: Path, opened: list[RecordStore]) -> Callable[[RecordStore], RecordStore]:
         def again(store: RecordStore) -> RecordStore:
             store.close()
-            return EmbeddedRecordStore(tmp_path)
+            opened.append(EmbeddedRecordStore(tmp_path))
+            return opened[-1]
 
         return again
 

@@ -14,6 +14,7 @@ MOST_CHARS: Final = 140
 EVERY: Final = 0.95
 NEARLY: Final = 0.8
 _PACKAGE = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z]\w)")
+_FOR_API = re.compile(r" for [A-Z]+ <\*>$")
 _ON_API = re.compile(r" on (?:[A-Z]+ )?/\S*$")
 
 
@@ -57,7 +58,7 @@ def _cause(problem: Problem, titles: Mapping[str, str]) -> str:
         return "calls fail"
     named = next((title for title in said[:5] if not _ON_API.search(title)), said[0])
     best = said[0] if problem.owner.startswith(("partner:", "family:")) else named
-    return _PACKAGE.sub("", _ON_API.sub("", best))
+    return _PACKAGE.sub("", _ON_API.sub("", _FOR_API.sub("", best))).replace("<*>", "…")
 
 
 def _cut(title: str) -> str:

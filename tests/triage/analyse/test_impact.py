@@ -81,6 +81,8 @@ def test_the_newest_sample_traces_come_first() -> None:
      "CERTIFICATE_EXPIRED on GET /accounts", "Alpha: every call is refused, CERTIFICATE_EXPIRED"),
     ({"owner": "partner:alpha", "partners": ("alpha",), "outcome": "customer_error"}, "CONSENT_EXPIRED on GET /accounts",
      "Alpha: 50% of calls end with CONSENT_EXPIRED"),
+    ({"owner": "api:GET /accounts", "outcome": "gateway_error"}, "no peer in the balancer for GET <*>",
+     "GET /accounts: no peer in the balancer"),
     ({"owner": "family:code:x", "outcome": "partner_error"}, "invalid_token on GET /accounts", "2 partners: invalid_token"),
     ({"kind": "traffic_surge", "owner": "partner:alpha", "partners": ("alpha",), "outcome": "partner_error"},
      "x", "Alpha: far more calls than usual, 50% refused"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triage.domain.windows import NS
-from triage.lease import SECONDS, Lease
+from triage.store.lease import SECONDS, Lease
 from triage.store.memory import MemoryStateStore
 
 
