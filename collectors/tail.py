@@ -47,6 +47,7 @@ class Batch:
     data: bytes
     lines: int
     end: int
+    start: bytes  # the first bytes of the file, as they were when it was read: later it may have been truncated
 
 
 @dataclass(slots=True)
@@ -102,7 +103,10 @@ class Tail:
         """Whether it is a copy of another file, by the beginning of what is there now or of what was read."""
         size = min(HEAD, self.size(), other.size())
         now = head_of(self.handle, size)
-        return self.begins_like(other.position) or (bool(now) and now == head_of(other.handle, size))
+        if now and now == head_of(other.handle, size):
+            return True
+        known = other.position  # asked second: the copy was whole before the original was cut off
+        return bool(known.head) and head_of(self.handle, known.head_size) == known.head
 
     def read(self, *, last: bool = False) -> Batch | None:
         """The next whole lines; with `last`, also a line without an end. None: there is none yet."""
@@ -111,34 +115,41 @@ class Tail:
         while lines < LINES and (found := data.find(b"\n", end)) >= 0:
             lines, end = lines + 1, found + 1
         if lines:
-            return Batch(data[:end], lines, self.position.offset + end)
+            return self._batch(data[:end], lines, self.position.offset + end)
         if len(data) > LONGEST_LINE:
             return self._overlong(data[:LONGEST_LINE + 1], last=last)
-        return Batch(data, 1, self.position.offset + len(data)) if last and data else None
+        return self._batch(data, 1, self.position.offset + len(data)) if last and data else None
 
     def _overlong(self, start: bytes, *, last: bool) -> Batch | None:
         """The beginning of an overlong line, when its end is there. One byte over the limit, so that it is counted as cut."""
         place = max(self._scanned, self.position.offset)
         while data := os.pread(self.handle, _READ, place):
             if (found := data.find(b"\n")) >= 0:
-                return Batch(start, 1, place + found + 1)
+                return self._batch(start, 1, place + found + 1)
             place += len(data)
         self._scanned = place
-        return Batch(start, 1, place) if last else None
+        return self._batch(start, 1, place) if last else None
 
     def advance(self, batch: Batch) -> None:
         """The batch is kept; go on behind it."""
         position = self.position
         position.offset, position.line = batch.end, position.line + batch.lines
-        if position.head_size < HEAD:
-            position.head_size = min(HEAD, position.offset)
-            position.head = head_of(self.handle, position.head_size)
+        position.head_size, position.head = len(batch.start), _hash(batch.start)
+
+    def _batch(self, data: bytes, lines: int, end: int) -> Batch:
+        size = min(HEAD, end)
+        start = os.pread(self.handle, size, 0) if self.position.offset or len(data) < size else data[:size]
+        return Batch(data, lines, end, start)
 
 
 def head_of(handle: int, size: int) -> str:
     """Hash of the first bytes; '' for none, and for a file that has fewer."""
     data = os.pread(handle, size, 0) if size else b""
-    return blake2b(data, digest_size=8).hexdigest() if data and len(data) == size else ""
+    return _hash(data) if len(data) == size else ""
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=8).hexdigest() if data else ""
 
 
 def find_again(position: Position, taken: set[Key]) -> Path | None:
@@ -168,7 +179,7 @@ def successors(path: Path, since_ns: int, taken: set[Key]) -> list[Path]:
             status = file.stat()
         except OSError:
             continue
-        new = status.st_mtime_ns >= since_ns and (status.st_dev, status.st_ino) not in taken
+        new = status.st_size and status.st_mtime_ns >= since_ns and (status.st_dev, status.st_ino) not in taken
         if new and file.name.startswith(path.name) and _ROTATED.fullmatch(file.name.removeprefix(path.name)):
             found.append((status.st_mtime_ns, file))
     return [file for _, file in sorted(found)]

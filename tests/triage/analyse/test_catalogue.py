@@ -13,7 +13,7 @@ from triage.simulator.bank import small_bank
 from triage.simulator.catalogue import BEGIN_NS, Scenario, at, expected
 from triage.simulator.faults import Change, Fault
 
-BANK = small_bank(1.5)
+BANK = small_bank(1.0)
 
 
 def judged(name: str, faults: tuple[Fault, ...] = (), changes: tuple[Change, ...] = (), hours: float = 0.9) -> Score:
