@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from triage.analyse.calm import calm_problems
+from triage.analyse.early import failing_apis, new_families
 from triage.analyse.problems import SLACK_MINUTES, Problem, failing_problems
 from triage.analyse.rows import CallRows, ErrorRows, Traffic
 from triage.analyse.series import SeriesAnomaly, SeriesWindow
@@ -39,7 +40,11 @@ def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
     anomalies = [_trimmed(a, series[a.key]) for a in series_anomalies(windows) if _believable(a, active, context)]
     rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
     traffic = Traffic.of(calls, context.start, context.end)
-    problems = failing_problems(rows, call_rows, traffic, anomalies, context.ready_from, context.judge_from)
+    early = [
+        *failing_apis(rows, calls, context.start, context.end),
+        *new_families(rows, context.ready_from, context.start, context.end),
+    ]
+    problems = failing_problems(rows, call_rows, traffic, anomalies, context.ready_from, context.judge_from, early)
     problems += [p for p in calm_problems(rows, call_rows, traffic, problems, anomalies) if p.until >= context.judge_from]
     return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
 

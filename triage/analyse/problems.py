@@ -64,15 +64,15 @@ class Trigger:
 
 def failing_problems(
     rows: ErrorRows, calls: CallRows, traffic: Traffic, anomalies: Sequence[SeriesAnomaly], ready_from: Mapping[str, int],
-    judge_from: int,
+    judge_from: int, early: Sequence[Mask] = (),
 ) -> list[Problem]:
     """Problems that show failures reaching into the minutes from `judge_from` on. `ready_from`: the minute from which a service is
-    no longer learned."""
+    no longer learned; `early`: rows that are news without any history (see `triage.analyse.early`)."""
     settled = ~((rows.api == "") & (rows.minute > traffic.start + len(traffic.total) - 1 - SETTLE_MINUTES))
     if not settled.any():
         return []
     scan = _Scan(rows, settled, traffic, ready_from, min(ready_from.values(), default=traffic.start), judge_from - GAP_MINUTES)
-    triggers = [*_fault_episodes(scan), *_caller_episodes(scan)]
+    triggers = [*_fault_episodes(scan), *_caller_episodes(scan), *map(Trigger, early)]
     triggers += [_of_share(rows, anomaly, traffic.start) for anomaly in anomalies if _tells_failures(anomaly)]
     triggers = [trigger for trigger in triggers if trigger.rows.any()]
     if not triggers:

@@ -261,6 +261,8 @@ class SpooledRecordStore:
 
     def close(self) -> None:
         """Finish what the inner store has begun; what it does not take stays in the spool for the next start."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
