@@ -14,6 +14,7 @@ import click
 import orjson
 import urllib3
 
+from triage.accounts.permissions import Role
 from triage.bootstrap import Service, base_url, run_service
 from triage.cli.roles import announce
 from triage.config import Settings, load_settings
@@ -102,15 +103,15 @@ class Play:
         """Tell the past, say where to look, and go on live; all on a thread, so that the service can be stopped meanwhile."""
         self._thread.start()
 
-    def _account(self) -> str:
-        """The demo's account, with a new password."""
+    def _account(self, name: str, role: Role) -> str:
+        """An account of the demo with a new password, as a line to print."""
         password = secrets.token_urlsafe(9)
         accounts = self._service.accounts
-        if any(user.name == _USER for user in accounts.users()):
-            accounts.set_password(_USER, password)
+        if any(user.name == name for user in accounts.users()):
+            accounts.set_password(name, password)
         else:
-            accounts.create_user(_USER, password, "administrator", self._service.clock())
-        return password
+            accounts.create_user(name, password, role, self._service.clock())
+        return f"user {name}  password {password}"
 
     def stop(self) -> None:
         """End the live traffic."""
@@ -129,13 +130,14 @@ class Play:
         click.echo(f"  {calls:,} calls, {spans:,} spans and {logs:,} log records in {time.monotonic() - began:.0f} s")
 
     def _run(self) -> None:
-        password = self._account()
+        demo, security = self._account(_USER, "administrator"), self._account("security", "security")
         self._tell_changes(self._story.begin_ns, self._story.now_ns)
         self._send_past()
         if self._stop.is_set():
             return
         announce(self._service)
-        click.echo(f"  sign in    {base_url(self._service.settings)}  user {_USER}  password {password}\n  stop       Ctrl-C")
+        click.echo(f"  sign in    {base_url(self._service.settings)}  {demo}\n"
+                   f"             {security}  (sees the restricted incident too)\n  stop       Ctrl-C")
         simulator = self._story.simulator()
         told = self._story.now_ns
         for complaint in self._story.complaints(simulator):

@@ -36,7 +36,7 @@ def act(state: StateStore, incident_id: str, request: Request, now_ns: int) -> I
     if incident.version != request.version:
         raise Conflict(documents.KIND, incident_id, request.version, incident.version)
     new = replace(incident, timeline=list(incident.timeline), notices=list(incident.notices), groups=list(incident.groups))
-    if incident.merged_into and request.action != "comment":
+    if incident.merged_into and request.action not in ("comment", "reopen"):
         raise NotAllowed(f"{incident_id} was merged into {incident.merged_into}; act on that one")
     _ACTIONS[request.action](state, new, request, now_ns)
     return documents.write(state, new)
@@ -77,7 +77,7 @@ def _resolve(state: StateStore, incident: Incident, request: Request, now_ns: in
 def _reopen(state: StateStore, incident: Incident, request: Request, now_ns: int) -> None:
     if incident.state == "open":
         raise NotAllowed("it is open already")
-    was, incident.state, incident.resolved_ns = incident.state, "open", 0
+    was, incident.state, incident.resolved_ns, incident.merged_into = incident.state, "open", 0, ""
     _log(incident, request, now_ns, "reopened", f"was {was}")
     if was == "resolved":
         _tell(incident, "incident.reopened", now_ns, request.reason or f"reopened by {request.actor}")
