@@ -26,7 +26,7 @@ from triage.simulator.traffic import Payload
 from triage.telemetry import set_up_logs
 
 _USER: Final = "demo"
-_SENDERS: Final = 4
+_SENDERS: Final = 16
 
 
 @click.command()
