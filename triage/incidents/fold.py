@@ -115,8 +115,10 @@ def _shares_groups(finding: Finding, incident: Incident) -> bool:
     """Two partners may be refused for the same reason, and that stays two problems."""
     if ONE_PARTNER in finding.key or ONE_PARTNER in incident.key:
         return False
-    shared = set(finding.groups) & set(incident.groups)
-    return len(shared) * 2 >= min(len(finding.groups), len(incident.groups)) > 0
+    shared = len(set(finding.groups) & set(incident.groups))
+    if finding.services[:1] == incident.services[:1]:
+        return shared * 2 >= min(len(finding.groups), len(incident.groups)) > 0
+    return shared * 2 >= max(len(finding.groups), len(incident.groups)) > 0  # one stray group does not join two services
 
 
 def _open(

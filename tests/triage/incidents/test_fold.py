@@ -79,6 +79,15 @@ def test_shared_groups_are_the_same_problem_when_the_owner_is_seen_otherwise(sta
     assert len(fold(state, finding(), at=NOW + MINUTE_NS)) == 1
 
 
+def test_one_stray_group_does_not_join_the_faults_of_two_services(state: MemoryStateStore) -> None:
+    wide = finding(services=["core"], groups=["g1", "g2", "g3", "g4"])
+    fold(state, wide)
+
+    other = finding(key="errors|service:cards", services=["cards"], groups=["g4"])
+
+    assert len(fold(state, other, at=NOW + MINUTE_NS)) == 2
+
+
 def test_two_partners_with_the_same_error_are_two_incidents(state: MemoryStateStore) -> None:
     one = finding(key="errors|partner:alpha")
     other = finding(key="errors|partner:beta", partners=[Impact("beta", "Beta", 10, 10)])
