@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage.analyse.events import Happened, call_events, first_minutes, log_events, origins_of, span_events
-from triage.analyse.fingerprint import Fingerprint, fingerprints
+from triage.analyse.model import Assigned, GroupingModel
 from triage.analyse.rollup import call_rollups, with_api
-from triage.analyse.templates import TemplateMiner
 from triage.ports.rollups import ERRORS_SCHEMA
 
 SAMPLES: Final = 5
@@ -47,6 +46,8 @@ class GroupSeen:
     last_seen_ns: int
     count: int
     samples: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
+    neighbours: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -74,13 +75,13 @@ def digest(chunk: Chunk, model: Mapping[str, Any], aliases: Mapping[str, str], s
     ]
     wanted = set(chunk.minutes)
     happened = [event for event in happened if event.minute in wanted]
-    miner = TemplateMiner.from_state(dict(model)) if model else TemplateMiner()
-    prints = fingerprints([event.event for event in happened], miner)
-    ids = [_resolve(print_.id, aliases) for print_ in prints]
+    grouping = GroupingModel(model)
+    assigned = grouping.assign([event.event for event in happened])
+    ids = [_resolve(group_id, aliases) for group_id in assigned.groups]
     return Digest(
         calls=call_rollups(calls.filter(pc.is_in(calls.column("minute"), minutes))),
-        errors=_error_rollups(happened, ids), groups=_groups(happened, prints, ids),
-        versions=versions, model=miner.to_state(),
+        errors=_error_rollups(happened, ids), groups=_groups(happened, assigned, ids, grouping),
+        versions=versions, model=grouping.to_state(),
         records=len(chunk.calls) + len(chunk.error_spans) + len(chunk.error_logs),
     )
 
@@ -105,16 +106,18 @@ def _error_rollups(happened: list[Happened], ids: list[str]) -> pa.Table:
     return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, ERRORS_SCHEMA, strict=True)], schema=ERRORS_SCHEMA)
 
 
-def _groups(happened: list[Happened], prints: list[Fingerprint], ids: list[str]) -> list[GroupSeen]:
+def _groups(happened: list[Happened], assigned: Assigned, ids: list[str], grouping: GroupingModel) -> list[GroupSeen]:
     groups: dict[str, GroupSeen] = {}
-    for event, print_, group_id in zip(happened, prints, ids, strict=True):
+    for event, print_, group_id in zip(happened, assigned.prints, ids, strict=True):
         group = groups.get(group_id)
         if group is None:
             groups[group_id] = group = GroupSeen(
                 id=group_id, kind=print_.kind, title=print_.title, evidence=list(print_.evidence),
-                template=(event.event.message or event.event.exception_message)[:_MESSAGE_CHARS],
+                template=(grouping.template(print_) or event.event.message or event.event.exception_message)[:_MESSAGE_CHARS],
                 codes=list(event.event.codes), service=event.service, api=event.api,
                 exception_type=event.event.exception_type, first_seen_ns=event.time_ns, last_seen_ns=event.time_ns, count=0,
+                parameters=grouping.parameters(print_),
+                neighbours=[{"id": n.id, "distance": round(n.distance, 3)} for n in assigned.neighbours.get(print_.id, ())],
             )
         group.count += 1
         group.first_seen_ns = min(group.first_seen_ns, event.time_ns)

@@ -60,6 +60,8 @@ class Memory:
         known["first_seen_ns"] = min(known["first_seen_ns"], group.first_seen_ns)
         known["last_seen_ns"] = max(known["last_seen_ns"], group.last_seen_ns)
         known["count"] = max(known["count"], group.count)
+        known["parameters"] = group.parameters or known.get("parameters", [])
+        known["neighbours"] = group.neighbours or known.get("neighbours", [])
         known["samples"] = list(dict.fromkeys([*group.samples, *known["samples"]]))[:SAMPLES]
 
     def save(self, state: StateStore) -> None:
