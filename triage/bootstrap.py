@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,12 @@ def open_dead_letters(settings: Settings) -> DeadLetters:
     if folder is None:
         raise ConfigError(["TRIAGE_SPOOL: without a spool there are no dead letters; the embedded store has none unless it is set"])
     return dead_letters(folder, to_bytes, from_bytes, limit=settings.spool_mib << 20)
+
+
+def naming_of(settings: Settings) -> Naming:
+    """The lists of attribute names, a bank's own in front."""
+    plain = Naming(gateway_services=frozenset(settings.gateway_services))
+    return replace(plain, **{part: (*names, *getattr(plain, part)) for part, names in settings.names.items()})
 
 
 def routes_of(settings: Settings) -> RouteCatalogue:
@@ -157,7 +163,7 @@ def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "")
     routes = routes_of(settings)
     intake = Intake(
         keep=partial(_keep, masker, stores, directory), clock=clock, retention_days=settings.retention_days,
-        naming=Naming(gateway_services=frozenset(settings.gateway_services)), routes=routes,
+        naming=naming_of(settings), routes=routes,
     )
     service = Service(settings, stores, masker, clock, Accounts(stores.state), directory, Telemetry(settings.otel_endpoint), intake,
                       split_role=split_role)

@@ -43,6 +43,10 @@ def _networks(values: list[str]) -> list[str]:
     return values
 
 
+NamedPart = Literal[
+    "partner", "customer", "customer_present", "interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id",
+    "idempotency", "codes", "body", "responder", "upstream_status", "flag",
+]
 Address = Annotated[str, AfterValidator(_address)]
 Words = Annotated[list[str], BeforeValidator(_words)]
 
@@ -102,6 +106,8 @@ class Settings(BaseModel):
     otel_endpoint: str = Field("", description="OTLP/HTTP endpoint for the product's own traces; off if empty.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Level of the product's own log.")
     openapi: str = Field("", description="OpenAPI file (JSON) whose routes name the APIs.")
+    names: dict[NamedPart, list[str]] = Field(
+        {}, description="Attribute names to look at first, by part ([names] in triage.toml).")
     partner: list[PartnerEntry] = Field([], description="The partner directory ([[partner]] in triage.toml).")
     api: list[ApiEntry] = Field([], description="The API catalogue ([[api]] in triage.toml).")
 

@@ -18,9 +18,8 @@ import urllib3
 from collectors.files import FORMATS, Body, read_bodies
 from collectors.gateways.append import Identities
 from collectors.intake import Intake
-from collectors.naming import Naming
 from collectors.otlp_records import LogSink
-from triage.bootstrap import key_of, open_stores, routes_of
+from triage.bootstrap import key_of, naming_of, open_stores, routes_of
 from triage.config import Settings, load_settings
 from triage.directory import Directory
 from triage.domain.columns import SIGNALS
@@ -86,7 +85,7 @@ def _intake(settings: Settings, append: Append) -> Intake:
 
     return Intake(
         keep=keep, clock=time.time_ns, retention_days=settings.retention_days,
-        naming=Naming(gateway_services=frozenset(settings.gateway_services)),
+        naming=naming_of(settings),
         routes=routes_of(settings),
     )
 
