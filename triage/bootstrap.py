@@ -88,7 +88,8 @@ def open_dead_letters(settings: Settings) -> DeadLetters:
 def naming_of(settings: Settings) -> Naming:
     """The lists of attribute names, a bank's own in front."""
     plain = Naming(gateway_services=frozenset(settings.gateway_services))
-    return replace(plain, **{part: (*names, *getattr(plain, part)) for part, names in settings.names.items()})
+    own: dict[str, Any] = {part: (*names, *getattr(plain, part)) for part, names in settings.names.items()}
+    return replace(plain, **own)
 
 
 def routes_of(settings: Settings) -> RouteCatalogue:

@@ -24,7 +24,7 @@ ROWS: Final = {
 def written(value: Any) -> str:
     """A default as the table writes it."""
     plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return str(plain) if plain not in ("", []) else "empty"
+    return str(plain) if plain not in ("", [], {}) else "empty"
 
 
 def test_every_setting_has_its_row_in_the_order_of_the_code() -> None:
