@@ -29,7 +29,7 @@ class Wish:
 _WISHES: Final[tuple[tuple[tuple[str, ...], Wish, Wish], ...]] = (  # route words, changing request, reading request
     (("consent",), Wish("give an app permission to use the account", "permission for the app"),
      Wish("check a permission that was given to an app", "permission for the app")),
-    (("payment", "transfer"), Wish("make a payment", "payment", money=True),
+    (("payment", "transfer", "vrp"), Wish("make a payment", "payment", money=True),
      Wish("look up how a payment is getting on", "payment status")),
     (("funds",), Wish("check whether there is enough money for a payment", "check of available money"),
      Wish("check whether there is enough money for a payment", "check of available money")),
@@ -144,7 +144,9 @@ def _not_begun(row: Row) -> bool:
 
 def _outcome(row: Row, wish: Wish) -> str:
     if not wish.money:
-        return "Nothing was changed." if row["method"] != "GET" else "No information was passed on."
+        if row["method"] == "GET":
+            return "No information was passed on."
+        return "Nothing was changed." if _not_begun(row) else "We cannot tell from here whether it was carried out."
     if _not_begun(row):
         return "The payment was not made. No money moved."
     return "The payment was not confirmed. Check in the payment system whether it was made before anyone pays again."

@@ -284,17 +284,16 @@ def console_parts(service: Service) -> Parts:
 
 
 def _act(service: Service, incident_id: str, action: Any, version: int | None, actor: str, **args: Any) -> Incident:
-    """With a version: one try. Without one: whatever version there is, a few times over."""
-    tries = 1 if version is not None else 5
-    for left in reversed(range(tries)):
+    """Act on what the actor saw. The analysis may write in between: then once more, as long as no person has acted meanwhile."""
+    for left in reversed(range(5)):
         found = documents.get(service.stores.state, incident_id)
         if found is None:
             raise KeyError(incident_id)
-        request = Request(action, found.version if version is None else version, actor, **args)
+        seen = found.version if version is None else version
         try:
-            return act(service.stores.state, incident_id, request, service.clock())
+            return act(service.stores.state, incident_id, Request(action, seen, actor, **args), service.clock())
         except Conflict:
-            if not left:
+            if not left or not found.acted_version <= seen <= found.version:
                 raise
     raise AssertionError
 

@@ -94,6 +94,12 @@ def _resolve(group_id: str, aliases: Mapping[str, str]) -> str:
     return group_id
 
 
+def _nameless(event: Happened) -> str:
+    """A title for an error that brought neither code nor exception nor message."""
+    what = str(event.event.status) if event.event.status else "An error"
+    return f"{what} without a message on {event.api or event.service}"
+
+
 def _error_rollups(happened: list[Happened], ids: list[str]) -> pa.Table:
     cells: dict[tuple[Any, ...], list[Any]] = {}
     for event, group_id in zip(happened, ids, strict=True):
@@ -112,7 +118,7 @@ def _groups(happened: list[Happened], assigned: Assigned, ids: list[str], groupi
         group = groups.get(group_id)
         if group is None:
             groups[group_id] = group = GroupSeen(
-                id=group_id, kind=print_.kind, title=print_.title, evidence=list(print_.evidence),
+                id=group_id, kind=print_.kind, title=print_.title or _nameless(event), evidence=list(print_.evidence),
                 template=(grouping.template(print_) or event.event.message or event.event.exception_message)[:_MESSAGE_CHARS],
                 codes=list(event.event.codes), service=event.service, api=event.api,
                 exception_type=event.event.exception_type, first_seen_ns=event.time_ns, last_seen_ns=event.time_ns, count=0,

@@ -64,7 +64,10 @@ def suspects_of(
         failing=samples.failing, healthy=samples.healthy,
     )
     verdicts = judge_changes(changes, scene)
-    return [*(v for v in verdicts if v.score >= GUILTY), *mine, *(v for v in verdicts if v.score < GUILTY)][:MOST]
+    ranked = [*(v for v in verdicts if v.score >= GUILTY), *mine, *(v for v in verdicts if v.score < GUILTY)][:MOST]
+    for later, earlier in zip(reversed(ranked), list(reversed(ranked))[1:], strict=False):
+        earlier.score = max(earlier.score, later.score)  # a change explains the service that it made fail, and is as sure
+    return ranked
 
 
 def _partner(impact: ImpactOf, owner: str) -> Suspect:

@@ -11,7 +11,8 @@ import click
 
 from triage.accounts.accounts import Accounts
 from triage.accounts.permissions import ROLES, Role
-from triage.config import Settings, load_settings
+from triage.cli.target import target_settings
+from triage.config import Settings
 from triage.ports.state import StateStore
 from triage.store.elastic_client import ElasticSettings, connect
 from triage.store.elastic_state import ElasticStateStore
@@ -49,7 +50,7 @@ def token() -> None:
 @click.option("--role", type=_ROLE, required=True)
 def create_token(name: str, role: Role) -> None:
     """Make a token and print it, once."""
-    with state_store(load_settings()) as store:
+    with state_store(target_settings()) as store:
         _, text = Accounts(store).create_token(name, role, time.time_ns())
         click.echo(text.written())
 
@@ -65,7 +66,7 @@ def user() -> None:
 @click.option("--password", help="Made and printed once if not given.")
 def create_user(name: str, role: Role, password: str | None) -> None:
     """Make an account."""
-    with state_store(load_settings()) as store:
+    with state_store(target_settings()) as store:
         chosen = password or secrets.token_urlsafe(12)
         Accounts(store).create_user(name, chosen, role, time.time_ns())
         click.echo(f"user {name} with role {role}" + ("" if password else f"; password (shown once): {chosen}"))

@@ -16,7 +16,7 @@ import urllib3
 
 from triage.accounts.permissions import Role
 from triage.bootstrap import Service, base_url, run_service
-from triage.cli.roles import announce
+from triage.cli.roles import announce, leave
 from triage.config import Settings, load_settings
 from triage.runfile import RunFile
 from triage.simulator.bank import default_bank
@@ -48,6 +48,7 @@ def demo(hours: float, calls_per_second: float, seed: int, keep: bool) -> None:
         play.begin()
 
     run_service(settings, ("collect", "web", "work"), ready=ready)
+    leave()
 
 
 def _demo_settings(settings: Settings) -> Settings:

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from triage.bootstrap import open_stores
-from triage.config import PREFIX, Settings, load_settings
+from triage.cli.target import target_settings
+from triage.config import PREFIX, Settings
 from triage.errors import ConfigError, TriageError
 from triage.runfile import RunFile
 
@@ -23,7 +24,7 @@ _YEAR_2024 = 1_704_067_200
 def doctor() -> None:
     """Check everything that a start needs."""
     try:
-        settings = load_settings()
+        settings = target_settings()
     except ConfigError as error:
         for fault in error.faults:
             click.echo(f"wrong    {fault}")

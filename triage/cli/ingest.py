@@ -20,7 +20,8 @@ from collectors.gateways.append import Identities
 from collectors.intake import Intake
 from collectors.otlp_records import LogSink
 from triage.bootstrap import key_of, naming_of, open_stores, routes_of
-from triage.config import Settings, load_settings
+from triage.cli.target import target_settings
+from triage.config import Settings
 from triage.directory import Directory
 from triage.domain.columns import SIGNALS
 from triage.domain.records import Records
@@ -58,7 +59,7 @@ class Totals:
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def ingest(files: tuple[Path, ...], format_: str, shift_to: str | None, as_json: bool) -> None:
     """Send OTLP JSON or protobuf files, or gateway log files (.gz too)."""
-    settings = load_settings()
+    settings = target_settings()
     now = time.time_ns()
     offset = _offset(files, format_, shift_to, settings, now)
     totals = Totals()

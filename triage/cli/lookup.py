@@ -10,7 +10,7 @@ import click
 import orjson
 import urllib3
 
-from triage.config import load_settings
+from triage.cli.target import target_settings
 from triage.errors import TriageError
 from triage.runfile import RunFile
 
@@ -34,7 +34,7 @@ def lookup(query: tuple[str, ...], as_json: bool, url: str | None, token: str | 
 
 
 def _ask(query: str, url: str | None, token: str | None) -> dict[str, Any]:
-    running = RunFile.read(load_settings().local_folder())
+    running = RunFile.read(target_settings().local_folder())
     base, secret = url or (running.web if running else None), token or (running.token if running else "")
     if not base:
         raise TriageError("no service runs on this data folder; start `triage serve`, or name one with --url and --token")

@@ -134,6 +134,7 @@ class Incident:
     merged_into: str = ""
     restricted: bool = False  # to be seen by the security role only
     backfilled: bool = False
+    acted_version: int = 0  # the version that the last person's action made; only an older view is stale
     version: int = 0  # of its document; 0 before it was written
 
     def is_live(self) -> bool:

@@ -15,7 +15,7 @@ from triage.ports.state import StateStore
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One action on one incident. `version` is what the actor saw; a stale one is refused with Conflict."""
+    """One action on one incident. `version` is what the actor saw; it is stale when another person has acted since."""
 
     action: Action
     version: int
@@ -33,12 +33,13 @@ def act(state: StateStore, incident_id: str, request: Request, now_ns: int) -> I
     incident = documents.get(state, incident_id)
     if incident is None:
         raise KeyError(incident_id)
-    if incident.version != request.version:
+    if not incident.acted_version <= request.version <= incident.version:
         raise Conflict(documents.KIND, incident_id, request.version, incident.version)
     new = replace(incident, timeline=list(incident.timeline), notices=list(incident.notices), groups=list(incident.groups))
     if incident.merged_into and request.action not in ("comment", "reopen"):
         raise NotAllowed(f"{incident_id} was merged into {incident.merged_into}; act on that one")
     _ACTIONS[request.action](state, new, request, now_ns)
+    new.acted_version = incident.version + 1
     return documents.write(state, new)
 
 
@@ -78,6 +79,8 @@ def _reopen(state: StateStore, incident: Incident, request: Request, now_ns: int
     if incident.state == "open":
         raise NotAllowed("it is open already")
     was, incident.state, incident.resolved_ns, incident.merged_into = incident.state, "open", 0, ""
+    if was == "acknowledged" and incident.assignee == request.actor:
+        incident.assignee = ""  # who takes it back does not own it any more
     _log(incident, request, now_ns, "reopened", f"was {was}")
     if was == "resolved":
         _tell(incident, "incident.reopened", now_ns, request.reason or f"reopened by {request.actor}")

@@ -118,3 +118,23 @@ def test_an_empty_comment_is_refused(state: MemoryStateStore) -> None:
 def test_an_incident_that_is_not_there_is_named(state: MemoryStateStore) -> None:
     with pytest.raises(KeyError):
         act(state, "INC-9", Request("comment", 1, "ada", text="x"), NOW)
+
+
+def test_only_another_persons_action_makes_a_view_stale(state: MemoryStateStore) -> None:
+    seen = documents.get(state, "INC-1")
+    assert seen is not None
+    documents.write(state, seen)  # the analysis goes on counting
+
+    commented = act(state, "INC-1", Request("comment", seen.version, "ada", text="on it"), NOW)
+
+    assert commented.version == seen.version + 2
+    with pytest.raises(Conflict):
+        act(state, "INC-1", Request("acknowledge", seen.version, "bob"), NOW)
+
+
+def test_who_takes_an_acknowledgement_back_does_not_own_it(state: MemoryStateStore) -> None:
+    do(state, "acknowledge")
+
+    incident = do(state, "reopen")
+
+    assert (incident.state, incident.assignee) == ("open", "")
