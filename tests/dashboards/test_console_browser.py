@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -66,10 +67,12 @@ def page(driver: Any, base: str) -> Callable[[str], Any]:
 
 
 def wait(driver: Any, until: Callable[[], Any]) -> Any:
-    return WebDriverWait(driver, 20, 0.05).until(lambda _: until())
+    """What `until` gives once it is true; an element that a new page has replaced is looked for again."""
+    return WebDriverWait(driver, 20, 0.05, [StaleElementReferenceException]).until(lambda _: until())
 
 
 def press(driver: Any, *keys: str) -> None:
+    wait(driver, lambda: driver.execute_script("return document.readyState") == "complete")  # the page listens to keys by then
     for key in keys:
         driver.find_element(By.TAG_NAME, "body").send_keys(key)
 
@@ -96,7 +99,7 @@ def test_keys_move_open_and_acknowledge(page, driver, world):
     press(driver, "j", "j", "k")
     assert driver.find_element(By.CSS_SELECTOR, "tr.selected").get_attribute("data-key") == "INC-214"
     press(driver, "a")
-    toast = wait(driver, lambda: driver.find_elements(By.CSS_SELECTOR, ".toast"))[0]
+    toast = wait(driver, lambda: [t for t in driver.find_elements(By.CSS_SELECTOR, ".toast") if t.text])[0]  # shown, not only there
     assert "INC-214 acknowledged." in toast.text
     assert documents.get(world.state, "INC-214").state == "acknowledged"
     toast.find_element(By.CSS_SELECTOR, "form button").click()
