@@ -145,7 +145,11 @@ def _call(gateway: str, path: str, number: int, status: int) -> None:
 
 
 def _send_log(file: Path, triage: Running) -> None:
-    lines = [line for line in file.read_bytes().splitlines() if b"/health" not in line]
+    def written() -> list[bytes]:
+        return [line for line in file.read_bytes().splitlines() if b"/health" not in line]
+
+    _until(lambda: len(written()) == 32, "the line of every request, which nginx writes after its answer")
+    lines = written()
     answer = urllib3.request("POST", f"http://127.0.0.1:{triage.otlp}/gateway/nginx", body=b"\n".join(lines))
     assert json.loads(answer.data) == {"accepted": 32, "duplicate": 0, "rejected": []}
     again = urllib3.request("POST", f"http://127.0.0.1:{triage.otlp}/gateway/nginx", body=b"\n".join(lines))
