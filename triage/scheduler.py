@@ -33,12 +33,6 @@ class Jobs:
         """Begin."""
         self._scheduler.start()
 
-    def run_now(self, name: str) -> None:
-        """Bring the next run of a job forward to now."""
-        job = self._scheduler.get_job(name)
-        if job:
-            job.modify(next_run_time=self._scheduler._create_trigger("date", {}).run_date)
-
     def stop(self) -> None:
         """Let running jobs end, and start no more."""
         self._scheduler.shutdown(wait=True)

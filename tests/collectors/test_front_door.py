@@ -302,7 +302,9 @@ def _decode(body: bytes) -> None:
         except BadInput:
             continue
         sink.close(records)
-        Masker(b"k").mask(records)
+        masked = Masker(b"k").mask(records)
+        for signal in ("spans", "logs", "calls"):
+            assert masked.table(signal).num_rows == records.size(signal), "what was decoded is masked, no more and no less"
 
 
 @settings(max_examples=150, deadline=None)
