@@ -17,8 +17,8 @@ _INCIDENT: Final = re.compile(r"(?:inc-?\s*)?#?(\d{1,9})\Z", re.IGNORECASE)
 
 @pages.get("/")
 def front() -> Response:
-    """Incidents come first."""
-    return redirect("/incidents")
+    """Support staff come with a complaint, everybody else for what is broken."""
+    return redirect("/lookup" if gate.person().role == "support" else "/incidents")
 
 
 @pages.get("/favicon.ico")

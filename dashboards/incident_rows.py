@@ -10,7 +10,7 @@ from dashboards.pages import IncidentRow
 from dashboards.parts import Parts
 from dashboards.svg import spark
 from dashboards.words import count, plural, share, side_words, span_of_time
-from triage.domain.incident import Incident
+from triage.domain.incident import SEVERITIES, Incident
 from triage.incidents import documents
 
 Where = list[tuple[str, ...]]
@@ -42,6 +42,25 @@ def select_incidents(
         at = page.next
         if at is None or len(items) >= limit:
             return Found(items, at)
+
+
+def worst_first(parts: Parts, where: Where, *, limit: int, cursor: str | None = None) -> Found:
+    """The same by severity, newest first within each: what an on-call engineer has to look at first stands on top."""
+    start, _, inner = (cursor or "").partition(":")
+    items: list[Incident] = []
+    for severity in SEVERITIES[SEVERITIES.index(start) if start in SEVERITIES else 0:]:
+        found = select_incidents(parts, [*where, (f"severity:{severity}",)], limit=limit - len(items), cursor=inner or None)
+        items += found.items
+        if found.next or len(items) >= limit:
+            following = f"{severity}:{found.next}" if found.next else _after(severity)
+            return Found(items, following)
+        inner = ""
+    return Found(items, None)
+
+
+def _after(severity: str) -> str | None:
+    place = SEVERITIES.index(severity) + 1
+    return f"{SEVERITIES[place]}:" if place < len(SEVERITIES) else None
 
 
 def count_incidents(parts: Parts, where: Where) -> int:

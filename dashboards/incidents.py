@@ -20,6 +20,7 @@ from dashboards.incident_rows import (
     incident_row,
     select_incidents,
     touched,
+    worst_first,
 )
 from dashboards.pages import Choice, Facet, IncidentsPage, Undo
 from dashboards.parts import Parts
@@ -27,12 +28,14 @@ from dashboards.render import render, tell
 from dashboards.words import SIDE_WORDS, count, duration, span_of_time
 from triage.domain.incident import SEVERITIES, STATES, Incident
 from triage.domain.windows import NS, from_rfc3339
+from triage.errors import BadInput
 
 pages: Final = Blueprint("incidents", __name__)
 PAGE: Final = 50
 _RECENT: Final = 50  # incidents whose partners and APIs can be chosen in the filters
 LIVE: Final = "live"
 _FILTERS: Final = ("severity", "partner", "api", "side")
+_VALUES: Final = {"state": (*STATES, "live"), "severity": SEVERITIES, "side": tuple(SIDE_WORDS)}
 _DONE: Final = {"acknowledge": "acknowledged", "assign": "assigned", "snooze": "snoozed", "resolve": "resolved",
                 "reopen": "reopened", "comment": "commented on", "merge": "merged", "split": "split"}
 _BACK: Final = {"acknowledge": "reopen", "snooze": "reopen", "resolve": "reopen", "merge": "reopen"}
@@ -75,27 +78,33 @@ def _undo(before: Incident, action: str) -> Undo | None:
 def where_of(arguments: Mapping[str, str]) -> tuple[Where, int]:
     """Query parameters of list and API -> tags to select by, and the time to begin at. Raises BadInput."""
     where: Where = []
-    state = arguments.get("state", "")
-    if state == LIVE:
-        where.append(("live:yes",))
-    elif state:
-        where.append(tuple(f"state:{part}" for part in state.split(",")))
-    for name in _FILTERS:
-        if values := arguments.get(name, ""):
-            parts = values.split(",") if name in ("severity", "side") else [values]
-            where.append(tuple(f"{name}:{part}" for part in parts))
+    for name in ("state", *_FILTERS):
+        if value := arguments.get(name, ""):
+            values = _known(name, value.split(",")) if name in _VALUES else [value]
+            where.append(tuple("live:yes" if part == LIVE else f"{name}:{part}" for part in values))
     since = arguments.get("since", "")
-    return where, from_rfc3339(since) if since else 0
+    try:
+        return where, from_rfc3339(since) if since else 0
+    except (ValueError, OverflowError):
+        raise BadInput("`since` is a time such as 2026-01-31T18:00:00Z.") from None
+
+
+def _known(name: str, values: list[str]) -> list[str]:
+    for value in values:
+        if value not in _VALUES[name]:
+            raise BadInput(f"`{name}` is one or more of {', '.join(_VALUES[name])}; {value!r} is none of them.")
+    return values
 
 
 def incidents_page(parts: Parts) -> IncidentsPage:
     """The list with its facets."""
     arguments = {name: value for name, value in request.args.items() if value}
     state = arguments.get("state", LIVE)
-    where, _ = where_of({**arguments, "state": "" if state == "all" else state, "since": ""})
-    found = select_incidents(parts, where, limit=PAGE, cursor=arguments.get("cursor"))
-    counts = _counts(parts)
     kept: dict[str, str] = {name: arguments[name] for name in _FILTERS if name in arguments}
+    where, _ = where_of({**arguments, "state": "" if state == "all" else state, "since": ""})
+    select = worst_first if state == LIVE and "severity" not in kept else select_incidents
+    found = select(parts, where, limit=PAGE, cursor=arguments.get("cursor"))
+    counts = _counts(parts)
     following = f"/incidents?{urlencode({**kept, 'state': state, 'cursor': found.next})}" if found.next else ""
     now = parts.clock()
     run, trouble = _last_run(parts, now)

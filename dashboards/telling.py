@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 from dashboards.pages import NoticeRow
 from dashboards.parts import Parts
+from dashboards.words import short_time
 from triage.domain.codec import from_body
 from triage.domain.incident import Incident
 from triage.domain.notice import Delivery, Filter, Format, Receiver
 from triage.domain.windows import rfc3339
 from triage.errors import BadInput
 from triage.notify.receivers import all_receivers, change_receiver, create_receiver, read_receiver
+from triage.notify.silences import covering, silences_since
 
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
 _FILTER_FIELDS: Final = ("severity", "partner", "api", "types")
@@ -129,10 +131,20 @@ def incident_notices(parts: Parts, incident: Incident) -> tuple[NoticeRow, ...]:
     names = {receiver.id: receiver.name for receiver in all_receivers(parts.state)} if page.items else {}
     rows = [_notice_row(from_body(Delivery, doc.body), names) for doc in page.items]
     planned = {doc.body.get("notice_id") for doc in page.items}
-    rows += [NoticeRow(notice.at_ns, _type_words(notice.type), "",
-                       "nobody wanted it" if notice.sent else "waiting to be sent", "held")
+    waits = _waits(parts, incident)
+    rows += [NoticeRow(notice.at_ns, _type_words(notice.type), "", "nobody wanted it" if notice.sent else waits, "held")
              for notice in incident.notices if notice.id not in planned]
     return tuple(sorted(rows, key=lambda row: row.at_ns))
+
+
+def _waits(parts: Parts, incident: Incident) -> str:
+    """What an unsent notice waits for."""
+    now = parts.clock()
+    silence = covering(silences_since(parts.state, now), incident, now)
+    if silence is None:
+        return "waiting to be sent"
+    return f"held back until {short_time(silence.until_ns, now)} UTC by a silence" + (
+        f" ({silence.reason})" if silence.reason else "")
 
 
 def _notice_row(delivery: Delivery, names: Mapping[str, str]) -> NoticeRow:

@@ -120,3 +120,14 @@ def test_the_interface_speaks_problem_json_for_what_is_not_there(ask):
     assert (answer.status_code, answer.content_type, answer.get_json()["status"]) == (404, "application/problem+json", 404)
     assert ask("/status", {}).status_code == 405
     assert ask("/changes", {"kind": "x" * 300_000}).status_code == 413
+
+
+@pytest.mark.parametrize(("query", "word"), [
+    ("severity=bogus", "critical, high, medium, low"), ("state=closed", "acknowledged"), ("side=nobody", "bank"),
+    ("since=yesterday", "2026-01-31T18:00:00Z"),
+])
+def test_an_unknown_filter_value_is_refused_with_the_known_ones(module_world, query, word):
+    answer = module_world.api()(f"/incidents?{query}")
+
+    assert answer.status_code == 400
+    assert word in answer.get_json()["detail"]

@@ -9,8 +9,10 @@ import pytest
 from builders import call, masked, span, trace_id
 from jinja2 import meta, nodes
 
-from dashboards import pages
+from dashboards import gate, pages
+from dashboards.incident_rows import worst_first
 from dashboards.render import template_name
+from triage.accounts.accounts import Principal
 from triage.domain.windows import MINUTE_NS, NS
 from triage.incidents import documents
 
@@ -190,3 +192,31 @@ def test_snoozed_incident_says_until_when(world):
     first = documents.get(world.state, "INC-214")
     documents.write(world.state, dataclasses.replace(first, state="snoozed", snoozed_until_ns=world.clock[0] + 30 * MINUTE_NS))
     assert "Snoozed until" in world.signed_in().get("/incidents/INC-214").get_data(as_text=True)
+
+
+def test_the_live_list_shows_the_worst_first_page_after_page(world):
+    for number, severity in enumerate(("low", "critical", "medium", "critical", "high"), start=900):
+        documents.write(world.parts.state, dataclasses.replace(
+            documents.get(world.parts.state, "INC-214"), id=f"INC-{number}", key=f"k{number}", severity=severity,
+            state="open", opened_ns=number, version=0))
+
+    seen, cursor = [], None
+    with world.app.app_context():
+        gate.g.person = Principal("security", "security", "user:security")  # sees restricted ones too
+        for _ in range(20):
+            found = worst_first(world.parts, [("live:yes",)], limit=2, cursor=cursor)
+            seen += [incident.severity for incident in found.items]
+            cursor = found.next
+            if cursor is None:
+                break
+
+    order = ["critical", "high", "medium", "low"]
+    assert cursor is None
+    assert seen == sorted(seen, key=order.index)
+    assert seen.count("critical") >= 2
+    assert len(seen) == world.parts.state.count("incident", [("live:yes",)])
+
+
+@pytest.mark.parametrize(("role", "path"), [("support", "/lookup"), ("responder", "/incidents"), ("viewer", "/incidents")])
+def test_the_front_door_leads_each_role_to_its_work(module_world, role, path):
+    assert module_world.signed_in(role).get("/").headers["Location"] == path

@@ -19,14 +19,19 @@ MAX_TEXT: Final = 300
 MAX_SUMMARY: Final = 1_000
 
 
-def plan(incident: Incident, notice: Notice, receivers: Iterable[Receiver], now_ns: int) -> list[Delivery]:
-    """One delivery for each receiver; those that do not want the notice are `dropped` and say why."""
-    return [_delivery(incident, notice, receiver, now_ns) for receiver in receivers]
+def plan(
+    incident: Incident, notice: Notice, receivers: Iterable[Receiver], now_ns: int, *, silenced: str = "",
+) -> list[Delivery]:
+    """One delivery for each receiver; those that do not want the notice are `dropped` and say why.
+
+    `silenced`: why nobody is to be told of it any more.
+    """
+    return [_delivery(incident, notice, receiver, now_ns, silenced) for receiver in receivers]
 
 
-def _delivery(incident: Incident, notice: Notice, receiver: Receiver, now_ns: int) -> Delivery:
+def _delivery(incident: Incident, notice: Notice, receiver: Receiver, now_ns: int, silenced: str) -> Delivery:
     token = delivery_token(incident.id, notice.id, receiver.id)
-    reason = refusal(receiver, incident, notice)
+    reason = refusal(receiver, incident, notice) or silenced
     return Delivery(
         id=f"dlv_{token}", receiver_id=receiver.id, incident_id=incident.id, notice_id=notice.id, type=notice.type,
         state="dropped" if reason else "pending", created_ns=now_ns, webhook_id=f"msg_{token}", next_at_ns=now_ns,
