@@ -41,7 +41,7 @@ def add_change(parts: Parts, sent: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput("`link` starts with https:// or http://.")
     cleaned = {name: _text(scope or {}, name) for name in SCOPES}
     if not any(cleaned.values()) and kind != "maintenance":
-        raise BadInput("Say what it touches: `scope` with a service, an api or a partner.")
+        raise BadInput("Say what it touches: a service, an API or a partner (in JSON: `scope`).")
     mask = parts.mask_text
     body: dict[str, Any] = {
         "id": f"chg-{secrets.token_hex(6)}", "kind": kind, "scope": {name: mask(value) for name, value in cleaned.items()},

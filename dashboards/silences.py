@@ -28,7 +28,7 @@ def add_silence(parts: Parts, sent: Mapping[str, Any]) -> dict[str, Any]:
     given = sent.get("scope")
     scope = {name: _text(given if isinstance(given, Mapping) else sent, name) for name in SCOPES}
     if not any(scope.values()):
-        raise BadInput("Say what to silence: `scope` with a partner, an api or a service.")
+        raise BadInput("Say what to silence: a partner, an API or a service (in JSON: `scope`).")
     body: dict[str, Any] = {
         "id": f"sil-{secrets.token_hex(6)}", "scope": scope, "until_ns": _until(parts, _text(sent, "until")),
         "reason": parts.mask_text(_text(sent, "reason")), "by": gate.person().name, "at_ns": parts.clock(),
