@@ -26,6 +26,8 @@ class AnalysisOptions:
     learning_minutes: int
     resolve_minutes: int
     partner_names: dict[str, str] = field(default_factory=dict)
+    partners: dict[str, tuple[tuple[str, ...], int, int]] = field(default_factory=dict)  # roles, calls a minute, calls a day
+    unattended_per_day: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,16 @@ def _child(connection: Connection, options: AnalysisOptions) -> None:
 
 def _worker(options: AnalysisOptions) -> Callable[[RecordStore, StateStore, int], RunSummary]:
     # Here and not above: the parent imports this module too, and must not pay for scikit-learn.
+    from triage.analyse.overuse import Agreed, Terms
     from triage.analyse.run import RunSettings, analyse_minutes
     from triage.flow import analyse_once
     from triage.incidents.fold import FoldSettings
 
     names = options.partner_names
-    run = RunSettings(options.learning_minutes, lambda partner: names.get(partner, partner))
+    agreed = Agreed({
+        partner: Terms(frozenset(roles), a_minute, a_day) for partner, (roles, a_minute, a_day) in options.partners.items()
+    }, options.unattended_per_day)
+    run = RunSettings(options.learning_minutes, lambda partner: names.get(partner, partner), agreed)
     fold = FoldSettings(options.resolve_minutes)
 
     def work(records: RecordStore, state: StateStore, now_ns: int) -> RunSummary:

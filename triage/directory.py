@@ -27,6 +27,10 @@ class Directory:
         """The one ID behind every alias; what is not in the directory stays as the gateway says it."""
         return self._ids.get(raw, raw)
 
+    def aliases(self) -> dict[str, str]:
+        """Every alias -> the ID behind it, where the two differ."""
+        return {alias: partner_id for alias, partner_id in self._ids.items() if alias != partner_id}
+
     def partner_name(self, partner_id: str) -> str:
         """The name for people."""
         return self._names.get(partner_id, partner_id)

@@ -52,6 +52,10 @@ class Conflict(StoreError):
         super().__init__(f"{kind} {doc_id} is at version {found}, not {expected}")
         self.kind, self.doc_id, self.expected, self.found = kind, doc_id, expected, found
 
+    def __reduce__(self) -> tuple[type[Conflict], tuple[str, str, int | None, int | None]]:
+        """So that it comes whole over the pipe to the analysis process."""
+        return type(self), (self.kind, self.doc_id, self.expected, self.found)
+
 
 class NotAllowed(TriageError):
     """An action that the present state forbids; the text says why and what would be allowed."""

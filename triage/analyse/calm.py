@@ -31,6 +31,8 @@ KNOWN_MINUTES: Final = 30
 """Minutes of a partner's life before its silence can be told."""
 QUIET_GAPS: Final = 3
 """Silence is a gap so many times as long as the longest one of history."""
+HEIR: Final = (0.4, 2.5)
+"""The calls of a partner's new name, in parts of those under its old one."""
 MISSED_CALLS: Final = 20.0
 """Calls that should have come in a silence."""
 LOW: Final = 0.5
@@ -71,7 +73,22 @@ def _put(found: list[Problem], kind: Kind, calls: CallRows, anomaly: SeriesAnoma
 def silences(traffic: Traffic) -> Iterator[SeriesAnomaly]:
     """Partners of whom no call came for far longer than ever before, although other calls came."""
     for partner, series in traffic.of_partner.items():
-        yield from _silence(partner, series, traffic.total > 0, traffic.start)
+        for silence in _silence(partner, series, traffic.total > 0, traffic.start):
+            if not _has_heir(traffic, partner, silence):
+                yield silence
+
+
+def _has_heir(traffic: Traffic, partner: str, silence: SeriesAnomaly) -> bool:
+    """Whether a partner that was never there before goes on where this one stopped: it only has a new name."""
+    at = silence.since_minute - traffic.start
+    last = min(last_minute(silence) - traffic.start, len(traffic.total) - 1)
+    for name, series in traffic.of_partner.items():
+        first = int(np.argmax(series > 0))
+        if name == partner or abs(first - at) > SLACK_MINUTES or first < KNOWN_MINUTES:
+            continue
+        if HEIR[0] * silence.usual <= float(series[first : last + 1].mean()) <= HEIR[1] * silence.usual:
+            return True
+    return False
 
 
 def _silence(partner: str, series: Counts, alive: npt.NDArray[np.bool_], start: int) -> Iterator[SeriesAnomaly]:

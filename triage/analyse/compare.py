@@ -28,7 +28,8 @@ def compare(failing: Sequence[Attributes], healthy: Sequence[Attributes], most: 
     names = sorted({name for item in failing for name in item})
     bad = Counter((name, item[name]) for item in failing for name in names if item.get(name))
     good = Counter((name, item[name]) for item in healthy for name in names if item.get(name))
-    looks = len(bad)
+    bad = Counter({pair: count for pair, count in bad.items() if count >= MIN_DIFFERENCE * len(failing)})
+    looks = len(bad)  # what fewer calls share cannot be told, so it was not looked at
     found: list[Comparison] = []
     for (name, value), count in bad.most_common(_MOST_VALUES):
         share, usual = count / len(failing), good[(name, value)] / len(healthy)

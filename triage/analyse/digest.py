@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from triage.analyse.events import Happened, call_events, first_minutes, log_events, origins_of, span_events
-from triage.analyse.model import Assigned, GroupingModel
-from triage.analyse.rollup import call_rollups, with_api
+from triage.analyse.events import Happened, error_events, first_minutes
+from triage.analyse.group_seen import GroupSeen, groups_seen, taken_by_rules
+from triage.analyse.model import GroupingModel
+from triage.analyse.rollup import call_rollups, customer_rollups, united_customers, with_api
+from triage.analyse.taught import Taught
+from triage.analyse.usage import use_rollups
 from triage.ports.rollups import ERRORS_SCHEMA
 
-SAMPLES: Final = 5
-_MESSAGE_CHARS: Final = 2_000
+MOST_AT_ONCE: Final = 50_000
+"""Events that are grouped together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,107 +31,75 @@ class Chunk:
     error_spans: pa.Table
     error_logs: pa.Table
     presence: pa.Table  # service, version, time_ns of all spans and logs
-
-
-@dataclass(slots=True)
-class GroupSeen:
-    """An error group as a chunk saw it."""
-
-    id: str
-    kind: str
-    title: str
-    evidence: list[str]
-    template: str
-    codes: list[str]
-    service: str
-    api: str
-    exception_type: str
-    first_seen_ns: int
-    last_seen_ns: int
-    count: int
-    samples: list[str] = field(default_factory=list)
-    parameters: list[str] = field(default_factory=list)
-    neighbours: list[dict[str, Any]] = field(default_factory=list)
+    customers: pa.Table  # roll-ups that the store holds of the touched hours
 
 
 @dataclass(slots=True)
 class Digest:
-    """The chunk's roll-ups, the groups that it saw, the first minute of each (service, version), and the model as it is now."""
+    """The chunk's roll-ups, the groups that it saw, the first minute of each (service, version), and the model as it is now.
+
+    `moved`: groups that turned out to be another one; `taken`: group -> the rule that took errors from it, and where they went.
+    """
 
     calls: pa.Table
     errors: pa.Table
+    customers: pa.Table
+    use: pa.Table
     groups: list[GroupSeen]
     versions: dict[tuple[str, str], int]
     model: dict[str, Any]
     records: int
+    moved: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def digest(chunk: Chunk, model: Mapping[str, Any], aliases: Mapping[str, str], services: Collection[str]) -> Digest:
-    """`model` is the miner's state (empty at first), `aliases` map groups that people or the joiner merged: old ID -> ID."""
+def digest(chunk: Chunk, model: Mapping[str, Any], taught: Taught, services: Collection[str]) -> Digest:
+    """`model` is the state of the grouping (empty at first), `taught` what people said about groups."""
     minutes = pa.array(chunk.minutes, pa.int64())
     calls = with_api(chunk.calls)
-    origins = origins_of(chunk.error_spans, chunk.error_logs)
     versions = first_minutes(chunk.presence)
     known = frozenset(services) | {service for service, _ in versions}
-    happened = [
-        *call_events(calls, origins, known), *log_events(chunk.error_logs, calls),
-        *span_events(chunk.error_spans, chunk.error_logs, calls, origins),
-    ]
-    wanted = set(chunk.minutes)
-    happened = [event for event in happened if event.minute in wanted]
-    grouping = GroupingModel(model)
-    assigned = grouping.assign([event.event for event in happened])
-    ids = [_resolve(group_id, aliases) for group_id in assigned.groups]
+    happened = error_events(chunk.minutes, calls, chunk.error_spans, chunk.error_logs, known)
+    grouping = GroupingModel(model, taught)
+    found = _grouped(happened, grouping, taught.book.version)
+    mine = calls.filter(pc.is_in(calls.column("minute"), minutes))
     return Digest(
-        calls=call_rollups(calls.filter(pc.is_in(calls.column("minute"), minutes))),
-        errors=_error_rollups(happened, ids), groups=_groups(happened, assigned, ids, grouping),
+        calls=call_rollups(mine), customers=united_customers(chunk.customers, customer_rollups(mine)),
+        errors=_error_rollups(found.cells), use=use_rollups(mine), groups=list(found.groups.values()),
         versions=versions, model=grouping.to_state(),
-        records=len(chunk.calls) + len(chunk.error_spans) + len(chunk.error_logs),
+        records=len(chunk.calls) + len(chunk.error_spans) + len(chunk.error_logs), moved=dict(grouping.moved),
+        taken=found.taken,
     )
 
 
-def _resolve(group_id: str, aliases: Mapping[str, str]) -> str:
-    seen = set()
-    while group_id in aliases and group_id not in seen:
-        seen.add(group_id)
-        group_id = aliases[group_id]
-    return group_id
+@dataclass(slots=True)
+class _Found:
+    """What the events of a chunk add up to. `cells`: keys of the roll-up -> count and a trace."""
+
+    cells: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
+    groups: dict[str, GroupSeen] = field(default_factory=dict)
+    taken: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def _nameless(event: Happened) -> str:
-    """A title for an error that brought neither code nor exception nor message."""
-    what = str(event.event.status) if event.event.status else "An error"
-    return f"{what} without a message on {event.api or event.service}"
+def _grouped(happened: Iterator[Happened], grouping: GroupingModel, version: int) -> _Found:
+    """Group the events, MOST_AT_ONCE at a time, so that memory does not grow with a flood of them."""
+    found = _Found()
+    while batch := list(islice(happened, MOST_AT_ONCE)):
+        assigned = grouping.assign([event.event for event in batch])
+        for seen in groups_seen(batch, assigned, grouping, version):
+            known = found.groups.get(seen.id)
+            found.groups[seen.id] = seen if known is None else known.with_more(seen)
+        found.taken |= taken_by_rules(assigned.places)
+        for event, group_id in zip(batch, assigned.groups, strict=True):
+            key = (event.minute, group_id, event.partner, event.api, event.service, event.outcome)
+            cell = found.cells.setdefault(key, [0, event.trace_id])
+            cell[0] += 1
+            cell[1] = cell[1] or event.trace_id
+    return found
 
 
-def _error_rollups(happened: list[Happened], ids: list[str]) -> pa.Table:
-    cells: dict[tuple[Any, ...], list[Any]] = {}
-    for event, group_id in zip(happened, ids, strict=True):
-        key = (event.minute, group_id, event.partner, event.api, event.service, event.outcome)
-        cell = cells.setdefault(key, [0, event.trace_id])
-        cell[0] += 1
-        cell[1] = cell[1] or event.trace_id
+def _error_rollups(cells: Mapping[tuple[Any, ...], list[Any]]) -> pa.Table:
+    """Rows of `ERRORS_SCHEMA`."""
     rows = [(*key, *cell) for key, cell in sorted(cells.items(), key=lambda item: item[0])]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(ERRORS_SCHEMA)
     return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, ERRORS_SCHEMA, strict=True)], schema=ERRORS_SCHEMA)
-
-
-def _groups(happened: list[Happened], assigned: Assigned, ids: list[str], grouping: GroupingModel) -> list[GroupSeen]:
-    groups: dict[str, GroupSeen] = {}
-    for event, print_, group_id in zip(happened, assigned.prints, ids, strict=True):
-        group = groups.get(group_id)
-        if group is None:
-            groups[group_id] = group = GroupSeen(
-                id=group_id, kind=print_.kind, title=print_.title or _nameless(event), evidence=list(print_.evidence),
-                template=(grouping.template(print_) or event.event.message or event.event.exception_message)[:_MESSAGE_CHARS],
-                codes=list(event.event.codes), service=event.service, api=event.api,
-                exception_type=event.event.exception_type, first_seen_ns=event.time_ns, last_seen_ns=event.time_ns, count=0,
-                parameters=grouping.parameters(print_),
-                neighbours=[{"id": n.id, "distance": round(n.distance, 3)} for n in assigned.neighbours.get(print_.id, ())],
-            )
-        group.count += 1
-        group.first_seen_ns = min(group.first_seen_ns, event.time_ns)
-        group.last_seen_ns = max(group.last_seen_ns, event.time_ns)
-        if event.trace_id and event.trace_id not in group.samples and len(group.samples) < SAMPLES:
-            group.samples.append(event.trace_id)
-    return list(groups.values())

@@ -50,11 +50,3 @@ def down_spans(
         for first, after in zip(edges[::2], edges[1::2], strict=True)
         if after - first >= CONSECUTIVE
     ]
-
-
-def down_since(
-    starts_ns: NDArray[np.int64], answered: NDArray[np.bool_], duration_ms: NDArray[np.float64]
-) -> int | None:
-    """Start (ns since 1970) of the first call of the down time that still lasts; None if the endpoint is up."""
-    spans = down_spans(starts_ns, answered, duration_ms)
-    return spans[-1].since_ns if spans and spans[-1].until_ns is None else None

@@ -6,8 +6,9 @@ answering server being charged to the callee). Error logs and failing spans of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +27,11 @@ GATEWAY: Final = "gateway"
 SPAN_COLUMNS: Final = (
     "trace_id", "span_id", "parent_id", "name", "kind", "time_ns", "service", "status_message", "http_status", "error_type",
     "exception_type", "exception_message", "exception_stack", "attributes",
+)
+CALL_WITNESS_COLUMNS: Final = (
+    "witness_id", "witness", "time_ns", "duration_ns", "partner", "method", "route", "status", "outcome", "codes", "message",
+    "trace_id", "span_id", "gateway_request_id", "service", "flag", "bytes_in", "bytes_out", "instance",
+    "customer", "customer_present", "consent_id", "network",
 )
 LOG_COLUMNS: Final = (
     "log_id", "time_ns", "trace_id", "severity", "body", "service", "exception_type", "exception_message", "exception_stack",
@@ -87,7 +93,7 @@ def origins_of(error_spans: pa.Table, error_logs: pa.Table) -> dict[str, Origin]
 def _lend_logs(origins: dict[str, Origin], error_logs: pa.Table) -> None:
     """Exceptions that only an error log tells, of the origin's own service where it wrote one."""
     own: set[str] = set()
-    for row in error_logs.to_pylist():
+    for row in _rows(error_logs):
         trace_id = row["trace_id"]
         origin = origins.get(trace_id)
         mine = origin is not None and row["service"] in (origin.service, origin.callee)
@@ -113,6 +119,7 @@ def _origin_of_span(row: dict[str, Any], thrown: dict[str, Any]) -> Origin:
     )
 
 
+_SLICE: Final = 10_000  # rows
 _CALLEE: Final = ("peer.service", "service.peer.name", "server.address", "rpc.service")
 DATABASE: Final = ("db.system.name", "db.system", "db.namespace", "db.name")
 """A database reports nothing itself, and its service answers for it."""
@@ -134,7 +141,7 @@ def own_service(callee: str, services: frozenset[str]) -> str:
 def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset[str]) -> Iterable[Happened]:
     """Events of the failing calls (from `with_api`). `services` are the bank's own, which a callee's name is looked up in."""
     failing = calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED)))
-    for row in failing.to_pylist():
+    for row in _rows(failing):
         origin = origins.get(row["trace_id"]) if row["outcome"] in FAULT_OUTCOMES else None
         service, outcome = _began(row, origin, services)
         yield Happened(
@@ -145,7 +152,7 @@ def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset
                 exception_message=origin.exception_message if origin else "",
                 stacktrace=origin.exception_stack if origin else "",
                 message=row["message"] or (origin.message if origin else "") or FLAG_WORDS.get(row["flag"], row["flag"]),
-                status=row["status"],
+                status=row["status"], upstream=row["service"],
             ),
         )
 
@@ -164,7 +171,7 @@ def _began(row: dict[str, Any], origin: Origin | None, services: frozenset[str])
 def log_events(error_logs: pa.Table, calls: pa.Table) -> Iterable[Happened]:
     """Events of error logs whose trace has no failing call. Partner and API are those of the trace's call, if there is one."""
     of_trace = {row["trace_id"]: row for row in _calls_of(calls, error_logs, "partner", "api", "outcome")}
-    for row in error_logs.to_pylist():
+    for row in _rows(error_logs):
         call = of_trace.get(row["trace_id"], {})
         if call.get("outcome") in FAILED:
             continue
@@ -176,6 +183,12 @@ def log_events(error_logs: pa.Table, calls: pa.Table) -> Iterable[Happened]:
                 exception_message=row["exception_message"], stacktrace=row["exception_stack"], message=row["body"], status=0,
             ),
         )
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows, a slice at a time: a million of them as dicts would take gigabytes."""
+    for batch in table.to_batches(max_chunksize=_SLICE):
+        yield from batch.to_pylist()
 
 
 def _calls_of(calls: pa.Table, others: pa.Table, *columns: str) -> list[dict[str, Any]]:
@@ -203,6 +216,17 @@ def span_events(error_spans: pa.Table, error_logs: pa.Table, calls: pa.Table, or
                 exception_message=origin.exception_message, stacktrace=origin.exception_stack, message=origin.message, status=0,
             ),
         )
+
+
+def error_events(
+    minutes: Collection[int], calls: pa.Table, error_spans: pa.Table, error_logs: pa.Table, services: frozenset[str],
+) -> Iterator[Happened]:
+    """All error events of these minutes; `calls` from `with_api`."""
+    origins = origins_of(error_spans, error_logs)
+    wanted = frozenset(minutes)
+    happened = chain(
+        call_events(calls, origins, services), log_events(error_logs, calls), span_events(error_spans, error_logs, calls, origins))
+    return (event for event in happened if event.minute in wanted)
 
 
 def first_minutes(table: pa.Table) -> dict[tuple[str, str], int]:

@@ -12,10 +12,13 @@ from triage.analyse.problems import Problem
 from triage.analyse.suspects import Samples, suspects_of
 from triage.analyse.titles import title_of
 from triage.domain.finding import Finding, FindingKind
-from triage.domain.incident import Severity, Suspect
+from triage.domain.incident import Comparison, Severity, Suspect
 from triage.domain.windows import MINUTE_NS
 
 TRACES: Final = 20
+MOSTLY: Final = 0.95
+ELSEWHERE: Final = 0.6
+_PLACE_NAMES: Final = ("cloud.region", "cloud.availability_zone", "service.version", "service.instance.id", "gateway instance")
 _SIDE_WORDS: Final = {
     "bank": "The bank's side.", "gateway": "The gateway's side.", "partner": "The partner's side.",
     "customer": "The customers have to act.", "external": "An external provider's side.", "unknown": "Whose side is not known yet.",
@@ -28,28 +31,43 @@ def explain(
 ) -> Finding:
     """`titles`: group -> its title, for the problem's groups."""
     suspects = suspects_of(problem, impact, samples, changes, bank_services)
+    comparison = compare(samples.calls_failing, samples.calls_healthy)
+    scope = narrowed(impact, comparison)
     services = list(dict.fromkeys([*impact.services, *(s.name for s in suspects if s.kind == "service" and s.score >= 0.5)]))
     since_ns, until_ns = problem.since * MINUTE_NS, problem.until * MINUTE_NS + MINUTE_NS - 1
     return Finding(
         key=_key(problem), kinds=_kinds(problem), kind=problem.kind, title=title_of(problem, impact, titles, suspects),
-        summary=_summary(problem, impact, suspects, samples), scope=impact.scope, severity=severity(problem, impact),
+        summary=_summary(problem, impact, suspects, scope), scope=scope, severity=severity(problem, impact),
         whose_side=_side(problem, impact), since_ns=since_ns, until_ns=until_ns, failed_calls=impact.failed,
         total_calls=impact.total, customers=samples.customers, partners=impact.partners, apis=impact.apis,
         services=services[:20], instances=[s.name for s in suspects if s.kind == "instance"], suspects=suspects,
-        groups=problem.groups[:50], trace_ids=impact.traces[:TRACES], series=impact.series,
-        comparison=compare(samples.calls_failing, samples.calls_healthy),
+        groups=problem.groups[:50], trace_ids=list(dict.fromkeys([*problem.down_traces, *impact.traces]))[:TRACES], series=impact.series,
+        comparison=comparison, restricted=problem.kind == "abnormal_use",
     )
+
+
+def narrowed(impact: ImpactOf, comparison: Sequence[Comparison]) -> str:
+    """The scope, and the one region, zone, version or instance that holds nearly all failures although most healthy calls pass others."""
+    if impact.scope_kind in ("partner", "partner_api"):
+        return impact.scope
+    for ending in _PLACE_NAMES:
+        place = next((c for c in comparison if c.attribute.endswith(ending) and c.failing >= MOSTLY and c.healthy <= ELSEWHERE), None)
+        if place is not None:
+            return f"{impact.scope}, only {place.attribute} {place.value}"
+    return impact.scope
 
 
 def _key(problem: Problem) -> str:
     """Refusals and a storm of the same partner are one problem, and so is everything that slows down at one time."""
+    if problem.key:
+        return problem.key
     if problem.kind == "latency":
-        return "latency"
+        return f"latency|{problem.owner}"
     return f"{'errors' if problem.rows.any() else problem.kind}|{problem.owner}"
 
 
 def _kinds(problem: Problem) -> list[FindingKind]:
-    kinds: list[FindingKind] = []
+    kinds: list[FindingKind] = ["endpoint_down"] if problem.downs else []
     if problem.new:
         kinds.append("new_group")
     if problem.grown:
@@ -81,15 +99,15 @@ def severity(problem: Problem, impact: ImpactOf) -> Severity:
     return "medium" if impact.failed >= 50 else "low"
 
 
-def _summary(problem: Problem, impact: ImpactOf, suspects: Sequence[Suspect], samples: Samples) -> str:
+def _summary(problem: Problem, impact: ImpactOf, suspects: Sequence[Suspect], scope: str) -> str:
     share = f" ({impact.failed / impact.total:.0%} of them)" if impact.total and impact.failed else ""
     partners = f"{len(impact.partners)} partners" if len(impact.partners) > 1 else (
         impact.partners[0].name if impact.partners else "no known partner")
-    if problem.kind == "errors":
-        first = f"{impact.failed:,} calls{share} of {partners} failed; scope: {impact.scope}."
+    if problem.kind in ("errors", "endpoint_down"):
+        first = f"{impact.failed:,} calls{share} of {partners} failed; scope: {scope}."
     else:
         reasons = "; ".join(dict.fromkeys(a.why for a in sorted(problem.anomalies, key=lambda a: -a.score)[:2]))
-        first = f"{reasons}. Scope: {impact.scope}." if reasons else f"Scope: {impact.scope}."
+        first = f"{reasons.rstrip('.')}. Scope: {scope}." if reasons else f"Scope: {scope}."
     cause = f" Most likely cause: {suspects[0].name}." if suspects and suspects[0].score >= 0.5 else ""
-    down = f" Down since {samples.down_since} (five calls in a row without an answer)." if samples.down_since else ""
+    down = "".join(f" {sentence}" for sentence in problem.downs[:2])
     return f"{first}{cause}{down} {_SIDE_WORDS[_side(problem, impact)]}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from triage.analyse.stacktraces import Frame, Raised, parse_trace, short_type
@@ -39,7 +39,8 @@ Kind = Literal["code", "exception", "message"]
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """One error as it reached the analysis, masked; what is not known is empty (0 for the HTTP status)."""
+    """One error as it reached the analysis, masked; what is not known is empty (0 for the HTTP status). `service` is where it
+    began, `upstream` whom the gateway had asked."""
 
     codes: tuple[str, ...] = ()
     route: str = ""
@@ -50,12 +51,14 @@ class ErrorEvent:
     stacktrace: str = ""
     message: str = ""
     status: int = 0
+    upstream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """What makes events one group. `evidence` says so in sentences; `scope` is the API or service the group belongs to.
-    The id is the hash of `basis` and of `template_id`, the message's template where it was used, else empty."""
+    The id is the hash of `basis` and of `template_id`, the message's template where it was used, else empty. `types` are the
+    exceptions of the chain, the root cause last; `said` is the text of the message's template, used or not."""
 
     id: str
     kind: Kind
@@ -64,6 +67,8 @@ class Fingerprint:
     scope: str
     basis: tuple[str, ...]
     template_id: str = ""
+    types: tuple[str, ...] = ()
+    said: str = ""
 
 
 def fingerprint(event: ErrorEvent, miner: TemplateMiner) -> Fingerprint:
@@ -81,20 +86,31 @@ def fingerprints(events: Sequence[ErrorEvent], miner: TemplateMiner) -> list[Fin
     for event, chain, template in zip(events, read, templates, strict=True):
         key = (event, template)
         if key not in made:
-            made[key] = _fingerprint(event, chain, template, miner.text(template))
+            text = miner.text(template)
+            made[key] = replace(_fingerprint(event, chain, template, text), types=_types(event, chain), said=text)
         result.append(made[key])
     return result
 
 
 def api_of(event: ErrorEvent) -> str:
     """The event's API (`POST /payments/{}`) or, without a route, its service."""
-    route = _ROUTE_PARAMETER.sub("{}", event.route.split("?")[0]).rstrip("/")
+    route = plain_route(event.route)
     return f"{event.method.upper()} {route}".strip() if route else event.service
 
 
-def current_id(known: Fingerprint, miner: TemplateMiner) -> str:
+def plain_route(route: str) -> str:
+    """A route whose parameters have no names."""
+    return _ROUTE_PARAMETER.sub("{}", route.split("?")[0]).rstrip("/")
+
+
+def current_id(basis: Sequence[str], template_id: str, miner: TemplateMiner) -> str:
     """The id that events of a known fingerprint get now: another one once its template was joined to an older one."""
-    return _hash(*known.basis, miner.resolve(known.template_id))
+    return hashed(*basis, miner.resolve(template_id))
+
+
+def said_by(event: ErrorEvent) -> str:
+    """The message that stands for an event: of its root cause, else of its exception, else of its log record."""
+    return _said(event, _read(event, {}))
 
 
 def _fingerprint(event: ErrorEvent, chain: tuple[Raised, ...], template: str, text: str) -> Fingerprint:
@@ -119,7 +135,7 @@ def _by_code(event: ErrorEvent, codes: tuple[str, ...]) -> Fingerprint:
 
 
 def _by_exception(event: ErrorEvent, chain: tuple[Raised, ...], template: str, text: str) -> Fingerprint:
-    types = tuple(dict.fromkeys(raised.type for raised in chain)) or (event.exception_type,)
+    types = _types(event, chain)
     frames = _own_frames(chain)
     used = template if not frames or short_type(types[-1]) in _GENERIC_TYPES else ""
     scope = event.service or api_of(event)
@@ -143,7 +159,11 @@ def _by_message(event: ErrorEvent, codes: tuple[str, ...], template: str, text: 
 
 def _made(kind: Kind, evidence: Sequence[str], title: str, scope: str, parts: tuple[str, ...], template: str = "") -> Fingerprint:
     basis = (kind, scope, *parts)
-    return Fingerprint(_hash(*basis, template), kind, tuple(evidence), _short(title), scope, basis, template)
+    return Fingerprint(hashed(*basis, template), kind, tuple(evidence), _short(title), scope, basis, template)
+
+
+def _types(event: ErrorEvent, chain: tuple[Raised, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(raised.type for raised in chain)) or ((event.exception_type,) if event.exception_type else ())
 
 
 def _own_frames(chain: tuple[Raised, ...]) -> tuple[str, ...]:
@@ -177,7 +197,8 @@ def _said(event: ErrorEvent, chain: tuple[Raised, ...]) -> str:
     return said.split("\n", 1)[0] if "\n" in said else said
 
 
-def _hash(*parts: str) -> str:
+def hashed(*parts: str) -> str:
+    """An ID of 16 hex digits that is the same in every process."""
     text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=8).hexdigest()
 

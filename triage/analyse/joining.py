@@ -28,6 +28,8 @@ NEIGHBOURS: Final = 5
 MAX_BLOCK: Final = 800
 """Templates of one kind and scope that are compared with each other; later ones stay by themselves."""
 MAX_TEXT: Final = 400
+MAX_ITEMS: Final = 20_000
+"""Templates that are kept; what is new beyond is joined to nothing."""
 
 Rules = AbstractSet[frozenset[str]]
 Block = tuple[str, str]
@@ -121,7 +123,7 @@ class TemplateJoiner:
     def _add(self, items: Iterable[JoinItem]) -> set[Block]:
         touched: set[Block] = set()
         for item in items:
-            if item.id in self._items:
+            if item.id in self._items or len(self._items) >= MAX_ITEMS:
                 continue
             self._items[item.id] = item
             self._canonical[item.id] = item.id
@@ -200,7 +202,8 @@ class TemplateJoiner:
         for each, label in zip(ids, labels.tolist(), strict=True):
             clusters.setdefault(label, []).append(each)
         for members in clusters.values():
-            name = next((self._canonical[each] for each in members if self._canonical[each] in members), members[0])
+            borne = self._canonical[members[0]]
+            name = borne if borne in members else members[0]
             for each in members:
                 self._canonical[each] = name
 

@@ -30,6 +30,7 @@ class Context:
     judge_from: int
     ready_from: Mapping[str, int]  # service -> minute from which it is no longer learned
     families: Mapping[str, str] = field(default_factory=dict)  # group -> its error code, whatever the API
+    now: int = 0  # the wall clock's minute
 
 
 def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
@@ -44,7 +45,7 @@ def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
         *failing_apis(rows, calls, context.start, context.end),
         *new_families(rows, context.ready_from, context.start, context.end),
     ]
-    problems = failing_problems(rows, call_rows, traffic, anomalies, context.ready_from, context.judge_from, early)
+    problems = failing_problems(rows, call_rows, traffic, anomalies, context.ready_from, context.judge_from, early, context.now)
     problems += [p for p in calm_problems(rows, call_rows, traffic, problems, anomalies) if p.until >= context.judge_from]
     return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
 

@@ -8,7 +8,7 @@ the gateway by its route, a caller's own errors by the partner. A code that rise
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -31,6 +31,7 @@ LEAST_FAULTS: Final = 3
 LEAST_REFUSED: Final = 5
 UNKNOWN: Final = "service:unknown"
 FRINGE: Final = 0.3
+STRAY: Final = 0.05
 ALL_REFUSED: Final = 0.8
 ALSO_REFUSED: Final = 0.25
 """An API belongs to a partner's problem when its share of refused calls is at least this part of that of all together."""
@@ -50,6 +51,9 @@ class Problem:
     grown: bool = False
     anomalies: list[SeriesAnomaly] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    key: str = ""  # of the incident that people made of it, '' for its own
+    downs: list[str] = field(default_factory=list)  # what was seen of endpoints that do not answer
+    down_traces: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,12 @@ class Trigger:
 
 def failing_problems(
     rows: ErrorRows, calls: CallRows, traffic: Traffic, anomalies: Sequence[SeriesAnomaly], ready_from: Mapping[str, int],
-    judge_from: int, early: Sequence[Mask] = (),
+    judge_from: int, early: Sequence[Mask] = (), now: int = 0,
 ) -> list[Problem]:
     """Problems that show failures reaching into the minutes from `judge_from` on. `ready_from`: the minute from which a service is
-    no longer learned; `early`: rows that are news without any history (see `triage.analyse.early`)."""
-    settled = ~((rows.api == "") & (rows.minute > traffic.start + len(traffic.total) - 1 - SETTLE_MINUTES))
+    no longer learned; `early`: rows that are news without any history (see `triage.analyse.early`); `now`: the wall clock's minute,
+    for data that end long before it."""
+    settled = ~((rows.api == "") & (rows.minute > max(traffic.start + len(traffic.total) - 1, now) - SETTLE_MINUTES))
     if not settled.any():
         return []
     scan = _Scan(rows, settled, traffic, ready_from, min(ready_from.values(), default=traffic.start), judge_from - GAP_MINUTES)
@@ -191,6 +196,7 @@ def _faults(rows: ErrorRows, evidence: Mask, triggers: Sequence[Trigger]) -> lis
             found += _by_route(rows, grown, triggers) if name == GATEWAY else [grown]
     large = [problem for problem in found if rows.count[problem.rows].sum() >= LEAST_FAULTS]
     known = [problem for problem in large if problem.owner != UNKNOWN]
+    known = [problem for problem in known if not _is_stray(rows, problem, known)]
     return known + [problem for problem in large if problem.owner == UNKNOWN and not _is_fringe(rows, problem, known)]
 
 
@@ -200,6 +206,16 @@ def _is_fringe(rows: ErrorRows, problem: Problem, known: Sequence[Problem]) -> b
     return any(
         problem.since <= other.until + SLACK_MINUTES and problem.until >= other.since - SLACK_MINUTES
         and mine < max(FRINGE * rows.count[other.rows].sum(), 2 * LEAST_FAULTS)
+        for other in known
+    )
+
+
+def _is_stray(rows: ErrorRows, problem: Problem, known: Sequence[Problem]) -> bool:
+    """Whether a handful of failures beside a large fault on the same APIs only lack the spans that would lead to it."""
+    mine, apis = int(rows.count[problem.rows].sum()), set(rows.api[problem.rows].tolist())
+    return mine < 2 * LEAST_FAULTS and any(
+        problem is not other and problem.since <= other.until + SLACK_MINUTES and problem.until >= other.since - SLACK_MINUTES
+        and mine <= STRAY * rows.count[other.rows].sum() and apis <= set(rows.api[other.rows].tolist())
         for other in known
     )
 
@@ -300,4 +316,21 @@ def _in_time(rows: ErrorRows, mask: Mask, triggers: Sequence[Trigger]) -> list[P
             "errors", 0, 0, mine, new=any(t.episode.new for t in causes if t.episode),
             grown=any(not t.episode.new for t in causes if t.episode), anomalies=[t.anomaly for t in causes if t.anomaly],
         ), mine))
+    return found
+
+
+def set_apart(problems: Sequence[Problem], rows: ErrorRows, split: Mapping[str, str]) -> list[Problem]:
+    """Problems without the groups that people took out of them, and these as problems of their own. `split`: group -> key."""
+    found: list[Problem] = []
+    for problem in problems:
+        keys = {split[group] for group in problem.groups if group in split}
+        key_of = np.array([split.get(group, "") for group in rows.group], object) if keys else rows.group
+        for key in sorted(keys):
+            mask = problem.rows & (key_of == key)
+            if mask.any():
+                part = replace(problem, key=key, anomalies=[], downs=[], down_traces=[])
+                found.append(_with_rows(rows, part, mask))
+        rest = problem.rows & (key_of == "") if keys else problem.rows
+        if not keys or rest.any():
+            found.append(_with_rows(rows, problem, rest) if keys else problem)
     return found

@@ -3,6 +3,7 @@ data cannot spoil them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -10,12 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from triage.analyse.distinct import Sketch, hashes_of, sketch_of, united
 from triage.domain.windows import MINUTE_NS
-from triage.ports.rollups import CALLS_SCHEMA
+from triage.ports.rollups import CALLS_SCHEMA, CUSTOMERS_SCHEMA
 
 GROWTH: Final = 1.05
 """Width of a latency bucket: a quantile read from its middle is at most 2.5 % off."""
 _KEYS: Final = ("minute", "partner", "api", "service", "outcome", "instance")
+_CUSTOMER_KEYS: Final = ("minute", "partner", "api", "outcome")
+HOUR_MINUTES: Final = 60
 
 
 def duration_bucket(duration_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -77,3 +81,44 @@ def quantiles_ms(rows: pa.Table, quantiles: tuple[float, ...]) -> list[float]:
     cumulated = np.cumsum(histogram)
     places = np.searchsorted(cumulated, np.array(quantiles) * cumulated[-1])
     return [float(value) for value in bucket_ms(np.minimum(places, len(histogram) - 1))]
+
+
+def hours_of(minutes: Iterable[int]) -> list[int]:
+    """The first minutes of the hours that these minutes lie in, ascending."""
+    return sorted({minute // HOUR_MINUTES * HOUR_MINUTES for minute in minutes})
+
+
+def customer_rollups(calls: pa.Table) -> pa.Table:
+    """Rows of `CUSTOMERS_SCHEMA`; `calls` comes from `with_api`. Calls without a customer make none."""
+    known = calls.filter(pc.not_equal(calls.column("customer"), ""))
+    if not len(known):
+        return CUSTOMERS_SCHEMA.empty_table()
+    hour = known.column("minute").to_numpy() // HOUR_MINUTES * HOUR_MINUTES
+    customer = pc.dictionary_encode(known.column("customer").combine_chunks())
+    hashes = pa.array(hashes_of(customer.dictionary.to_pylist()).view(np.int32))
+    keyed = known.select(["partner", "api", "outcome"]).append_column("minute", pa.array(hour))
+    keyed = keyed.append_column("hash", hashes.take(customer.indices))
+    groups = keyed.group_by(list(_CUSTOMER_KEYS)).aggregate([("hash", "distinct")])
+    sketches = [sketch_of(np.asarray(hashes, np.int32).view(np.uint32)) for hashes in groups.column("hash_distinct").to_pylist()]
+    columns = {key: groups.column(key) for key in _CUSTOMER_KEYS} | {"sketch": pa.array(sketches, pa.list_(pa.int32()))}
+    return pa.table(columns).cast(CUSTOMERS_SCHEMA)
+
+
+def sketches_of(rows: pa.Table) -> list[Sketch]:
+    """The sketches of rows of `CUSTOMERS_SCHEMA`, without making Python numbers of them."""
+    column = rows.column("sketch").combine_chunks()
+    ends = np.cumsum(pc.list_value_length(column).to_numpy(zero_copy_only=False))
+    return np.split(column.flatten().to_numpy(zero_copy_only=False), ends[:-1]) if len(column) else []
+
+
+def united_customers(stored: pa.Table, fresh: pa.Table) -> pa.Table:
+    """Both tables of `CUSTOMERS_SCHEMA` as one, a row a key. Customers that are in both count once, so that late and duplicate
+    calls leave the rows right."""
+    cells: dict[tuple[Any, ...], list[Any]] = {}
+    for table in (stored, fresh):
+        for *key, sketch in zip(*(table.column(name).to_pylist() for name in _CUSTOMER_KEYS), sketches_of(table), strict=True):
+            cells.setdefault(tuple(key), []).append(sketch)
+    rows = [(*key, parts[0] if len(parts) == 1 else united(parts)) for key, parts in sorted(cells.items(), key=lambda item: item[0])]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(CUSTOMERS_SCHEMA)
+    arrays = [pa.array(list(c), f.type) for c, f in zip(columns, CUSTOMERS_SCHEMA, strict=True)]
+    return pa.table(arrays, schema=CUSTOMERS_SCHEMA)

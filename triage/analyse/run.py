@@ -14,19 +14,25 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from triage.analyse.abuse import ABUSE_COLUMNS, REFUSED, abnormal_use, is_abuse, partner_totals, refused_on_resources
+from triage.analyse import known_use
+from triage.analyse.abuse import ABUSE_COLUMNS, REFUSED
 from triage.analyse.changes import ChangeSeen
 from triage.analyse.digest import Chunk, Digest, digest
-from triage.analyse.events import ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
+from triage.analyse.down import DOWN_COLUMNS, Down, downs_of, unanswered_apis, with_downs
+from triage.analyse.episodes import GAP_MINUTES
+from triage.analyse.events import CALL_WITNESS_COLUMNS, ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
 from triage.analyse.explain import explain
 from triage.analyse.impact import MOST, measure
 from triage.analyse.judge import Context, judge
 from triage.analyse.memory import Memory
-from triage.analyse.problems import Problem
+from triage.analyse.misuse import Misuse, Seen, judge_use
+from triage.analyse.overuse import Agreed
+from triage.analyse.problems import Problem, set_apart
+from triage.analyse.rollup import HOUR_MINUTES, hours_of
 from triage.analyse.rows import CallRows, ErrorRows
-from triage.analyse.samples import fetch_samples, passing
+from triage.analyse.samples import fetch_samples, passing, slow_apis
+from triage.analyse.slowness import by_root
 from triage.calls.join import derive_calls
 from triage.domain.finding import Finding
 from triage.domain.windows import MINUTE_NS, Window
@@ -35,7 +41,7 @@ from triage.ports.rollups import CALLS_SCHEMA
 from triage.ports.state import StateStore
 
 LOOKBACK: Final = 24 * 60
-CHUNK: Final = 30  # minutes
+CHUNK: Final = 10  # minutes: bounds the memory of a run, whatever has piled up
 ABUSE_MINUTES: Final = 6 * 60
 """Slow enumeration shows over hours."""
 
@@ -71,6 +77,7 @@ class RunSettings:
 
     learning_minutes: int = 10
     partner_name: Callable[[str], str] = str
+    agreed: Agreed = field(default_factory=Agreed)
     compute: Compute = here
 
 
@@ -87,10 +94,10 @@ def analyse_minutes(
         for chunk in _chunks(touched):
             report.records += _digest_chunk(records, memory, chunk, settings.compute)
         memory.save(state)
-        newest = min(touched[-1] - 1, now_ns // MINUTE_NS + 60)
+        newest = min(touched[-1] - 1, now_ns // MINUTE_NS)  # a host whose clock is ahead must not make the others look silent
         report.newest_minute = newest
         first = touched[0] if live_since is None else min(touched[0], live_since)
-        report.findings = _judge(records, state, memory, max(first, newest - LOOKBACK), newest + 1, settings)
+        report.findings = _judge(records, state, memory, max(first, newest - LOOKBACK), newest + 1, now_ns // MINUTE_NS, settings)
     report.seconds = time.perf_counter() - began
     return report
 
@@ -112,51 +119,84 @@ def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], comp
     window = Window((minutes[0] - 1) * MINUTE_NS, (minutes[-1] + 2) * MINUTE_NS)
     inner = Window(minutes[0] * MINUTE_NS, (minutes[-1] + 1) * MINUTE_NS)
     presence_columns = ("service", "version", "time_ns")
+    hours = hours_of(minutes)
+    of_hours = Window(hours[0] * MINUTE_NS, (hours[-1] + HOUR_MINUTES) * MINUTE_NS)
     chunk = Chunk(
         tuple(minutes), derive_calls(records.scan("calls", window, CALL_WITNESS_COLUMNS)),
         records.scan("spans", window, SPAN_COLUMNS, [Condition("status", "=", 2)]),
         records.scan("logs", window, LOG_COLUMNS, [Condition("severity", ">=", ERROR_SEVERITY)]),
         pa.concat_tables([records.scan("spans", inner, presence_columns), records.scan("logs", inner, presence_columns)]),
+        records.rollups("customers", of_hours),
     )
-    result: Digest = compute(digest, chunk, memory.model, memory.aliases, memory.services())
+    result: Digest = compute(digest, chunk, memory.model, memory.taught, memory.services())
     records.replace_rollups("errors", minutes, result.errors)
     records.replace_rollups("calls", minutes, result.calls)
+    records.replace_rollups("use", minutes, result.use)
+    records.replace_rollups("customers", hours, result.customers)
     memory.learn(result)
     return result.records + len(chunk.presence)
 
 
-CALL_WITNESS_COLUMNS: Final = (
-    "witness_id", "witness", "time_ns", "duration_ns", "partner", "method", "route", "status", "outcome", "codes", "message",
-    "trace_id", "span_id", "gateway_request_id", "service", "flag", "bytes_in", "bytes_out", "instance",
-)
-
-
 def _judge(
-    records: RecordStore, state: StateStore, memory: Memory, judge_from: int, end: int, settings: RunSettings,
+    records: RecordStore, state: StateStore, memory: Memory, judge_from: int, end: int, now: int, settings: RunSettings,
 ) -> list[Finding]:
     start = judge_from - LOOKBACK
     window = Window(start * MINUTE_NS, end * MINUTE_NS)
-    calls, errors = records.rollups("calls", window), records.rollups("errors", window)
+    calls, errors = records.rollups("calls", window), memory.renamed(records.rollups("errors", window))
     if not len(calls) and not len(errors):
         return []
     start = min(int(np.min(t.column("minute").to_numpy())) for t in (calls, errors) if len(t))
-    context = Context(start, end, max(judge_from, start), memory.ready_from(settings.learning_minutes), memory.families())
+    families = memory.families(start * MINUTE_NS)
+    context = Context(start, end, max(judge_from, start), memory.ready_from(settings.learning_minutes), families, now)
     problems: list[Problem] = settings.compute(judge, calls, errors, context)
     rows, call_rows = ErrorRows.of(errors, context.families), CallRows.of(calls)
     changes = _changes(state, memory, start)
-    used, misuse = _misuse(records, calls, Window((end - ABUSE_MINUTES) * MINUTE_NS, end * MINUTE_NS), settings)
-    misuse = [finding for finding in misuse if finding.until_ns >= judge_from * MINUTE_NS]
-    abusers = {finding.partners[0].id for finding in misuse}
-    problems = [p for p in problems if not is_abuse(p, rows, used, abusers)]
-    return misuse + [_explained(records, problem, rows, call_rows, changes, memory, settings) for problem in problems]
+    problems = with_downs(problems, _downs(records, calls, context), rows, context.judge_from)
+    problems = set_apart(problems, rows, _split_by_people(state))
+    problems = [part for problem in problems for part in _parts(records, problem, context.end - 1)]
+    judged = _use_judged(records, state, problems, (calls, rows), context, settings)
+    explained = [_explained(records, problem, rows, call_rows, changes, memory, settings) for problem in judged.problems]
+    return judged.findings + explained
 
 
-def _misuse(records: RecordStore, calls: pa.Table, window: Window, settings: RunSettings) -> tuple[pa.Table, list[Finding]]:
-    """Refused calls on single resources, and what they say of their partners."""
-    used = refused_on_resources(records.scan("calls", window, ABUSE_COLUMNS, [Condition("status", "in", REFUSED)]))
-    mine = calls.filter(pc.greater_equal(calls.column("minute"), window.start_ns // MINUTE_NS))
-    found: list[Finding] = settings.compute(abnormal_use, used, partner_totals(mine), _names(calls, settings.partner_name))
-    return used, found
+def _parts(records: RecordStore, problem: Problem, last: int) -> list[Problem]:
+    """A problem of slowness by the services that make it; others as they are."""
+    if problem.kind != "latency":
+        return [problem]
+    problem.until = min(problem.until, last)
+    return by_root(problem, slow_apis(records, problem))
+
+
+def _split_by_people(state: StateStore) -> dict[str, str]:
+    """Error group -> the key of the incident that a person took it out for."""
+    page = state.select("incident", [["split:yes"]], limit=500)
+    return {group: doc.body["key"] for doc in reversed(page.items) for group in doc.body["groups"] if not doc.body.get("merged_into")}
+
+
+def _downs(records: RecordStore, calls: pa.Table, context: Context) -> list[Down]:
+    """The down times of the judged minutes: only calls of APIs that were waited for in vain are read."""
+    apis = unanswered_apis(calls, max(context.judge_from - GAP_MINUTES, context.start))
+    if not apis:
+        return []
+    window = Window((min(apis.values()) - 1) * MINUTE_NS, context.end * MINUTE_NS)
+    routes = tuple(sorted({api.partition(" ")[2] for api in apis}))
+    return list(downs_of(derive_calls(records.scan("calls", window, DOWN_COLUMNS, [Condition("route", "in", routes)])), sorted(apis)))
+
+
+def _use_judged(
+    records: RecordStore, state: StateStore, problems: list[Problem], rolled: tuple[pa.Table, ErrorRows], context: Context,
+    settings: RunSettings,
+) -> Misuse:
+    """What partners' use says of them; what is known of partners is kept."""
+    calls, rows = rolled
+    window = Window(context.start * MINUTE_NS, context.end * MINUTE_NS)
+    late = Window(max(context.start, context.end - ABUSE_MINUTES) * MINUTE_NS, window.end_ns)
+    refused = derive_calls(records.scan("calls", late, ABUSE_COLUMNS, [Condition("status", "in", REFUSED)]))
+    seen = Seen(refused, calls, records.rollups("use", window), known_use.load(state), context.start, context.end, context.judge_from)
+    names = _names(calls, settings.partner_name)
+    judged: Misuse = settings.compute(judge_use, seen, problems, rows, settings.agreed, names)
+    known_use.save(state, judged.known)
+    return judged
 
 
 def _names(calls: pa.Table, partner_name: Callable[[str], str]) -> dict[str, str]:
@@ -174,12 +214,17 @@ def _explained(
     samples = fetch_samples(records, problem, impact)
     titles: Mapping[str, str] = {group: memory.title(group) for group in problem.groups}
     finding: Finding = settings.compute(explain, problem, impact, samples, changes, titles, memory.services())
-    if problem.kind == "latency" and (root := next((s.name for s in finding.suspects if s.kind == "service"), "")):
+    if problem.kind == "latency" and (root := _root_of(problem, finding)):
         during = Window(problem.since * MINUTE_NS, (problem.until + 1) * MINUTE_NS)
         partners, apis = passing(records, root, during, settings.partner_name)
         finding.partners, finding.apis = partners[:MOST] or finding.partners, apis[:MOST] or finding.apis
         finding.scope = f"calls that pass {root}"
     return finding
+
+
+def _root_of(problem: Problem, finding: Finding) -> str:
+    """The service that makes calls slow."""
+    return problem.owner.partition(":")[2] or next((s.name for s in finding.suspects if s.kind == "service"), "")
 
 
 def _changes(state: StateStore, memory: Memory, start: int) -> list[ChangeSeen]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -11,27 +11,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage.analyse.compare import Attributes
-from triage.analyse.down_clock import down_since
 from triage.analyse.events import CLIENT, DATABASE, called
 from triage.analyse.impact import ImpactOf
 from triage.analyse.problems import Problem
+from triage.analyse.slowness import SlowApi
 from triage.analyse.suspects import Places, Samples
 from triage.analyse.tables import LogTable, SpanTable
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.incident import ApiImpact, Impact
-from triage.domain.windows import MINUTE_NS, Window, rfc3339
+from triage.domain.windows import MINUTE_NS, Window
 from triage.ports.records import Condition, RecordStore
 
 _PLACE_COLUMNS: Final = ["trace_id", "span_id", "parent_id", "kind", "service", "instance", "attributes"]
+_PLACES: Final = frozenset({
+    "cloud.region", "cloud.availability_zone", "cloud.provider", "k8s.cluster.name", "k8s.namespace.name", "k8s.node.name", "host.name",
+})
+_LONGEST_VALUE: Final = 80
 _SERVER: Final = 2
-_TIMEOUT: Final = 504
-"""The gateway's word for a service that did not answer."""
 MOST_TRACES: Final = 80
 MOST_CALLS: Final = 400
+MOST_SLOW_APIS: Final = 8
+FEW_TRACES: Final = 40
 _BEFORE: Final = 30  # minutes of healthy calls before the problem
 _CALL_ATTRIBUTES: Final = {
     "partner": "partner", "route": "http.route", "method": "http.request.method", "instance": "gateway instance",
-    "environment": "deployment.environment.name", "service": "upstream service",
+    "version": "gateway version", "environment": "deployment.environment.name", "service": "upstream service",
 }
 
 
@@ -53,7 +57,6 @@ def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> S
         logs_healthy=log_table(records.by_trace("logs", healthy_ids)),
         calls_failing=_attributes(failing_calls, failing), calls_healthy=_attributes(healthy_calls, healthy),
         customers=_customers(records, impact, during, routes), failed_at=failed_at(failing), passed=passed(healthy),
-        down_since=_down_since(records, impact, during),
     )
 
 
@@ -82,6 +85,20 @@ def _slow_calls(records: RecordStore, during: Window, routes: tuple[str, ...]) -
     return records.witnesses(calls.column("witness_id").take(pa.array(slowest)).to_pylist())
 
 
+def slow_apis(records: RecordStore, problem: Problem) -> list[SlowApi]:
+    """Traces of each API that a problem of slowness names, at most MOST_SLOW_APIS of them, the most certain first."""
+    named = [a for a in sorted(problem.anomalies, key=lambda a: -a.score) if a.key.kind == "api"]
+    found = []
+    for api, since in list({a.key.id: a.since_minute for a in named}.items())[:MOST_SLOW_APIS]:
+        route = (api.partition(" ")[2],)
+        before = Window((since - _BEFORE) * MINUTE_NS, since * MINUTE_NS)
+        slow = _slow_calls(records, Window(since * MINUTE_NS, (problem.until + 1) * MINUTE_NS), route)
+        usual = records.search("calls", [Condition("outcome", "in", ("ok", "unknown")), *_in("route", route)], before, MOST_TRACES).rows
+        tables = (span_table(records.by_trace("spans", _ids(calls)[:FEW_TRACES])) for calls in (slow, usual))
+        found.append(SlowApi(api, *tables))
+    return found
+
+
 def _customers(records: RecordStore, impact: ImpactOf, during: Window, routes: tuple[str, ...]) -> int:
     """Distinct customers among the failing calls."""
     if not impact.failed:
@@ -96,23 +113,6 @@ def _outcomes(impact: ImpactOf) -> tuple[str, ...]:
     """As the gateway names them: whether a provider failed is known from the trace alone."""
     mine = set(impact.outcomes)
     return tuple(sorted(mine | FAULT_OUTCOMES if mine & FAULT_OUTCOMES else mine))
-
-
-def _down_since(records: RecordStore, impact: ImpactOf, during: Window) -> str:
-    """Since when an API of the problem is down by the EBA's clock, and still is; '' if none is."""
-    if not set(impact.outcomes) & FAULT_OUTCOMES:
-        return ""
-    where = _in("route", tuple(api.route for api in impact.apis[:5]))
-    calls = records.scan("calls", during, ["time_ns", "duration_ns", "status", "method", "route"], where)
-    since = []
-    for api in impact.apis[:5]:
-        mine = calls.filter(pc.and_(pc.equal(calls.column("route"), api.route), pc.equal(calls.column("method"), api.method)))
-        status = mine.column("status").to_numpy()
-        answered = (status != 0) & (status != _TIMEOUT)
-        at = down_since(mine.column("time_ns").to_numpy(), answered, mine.column("duration_ns").to_numpy() / 1e6)
-        if at is not None:
-            since.append(at)
-    return rfc3339(min(since)) if since else ""
 
 
 def failed_at(spans: pa.Table) -> Places:
@@ -167,20 +167,35 @@ def _ids(calls: pa.Table) -> list[str]:
 
 
 def _attributes(calls: pa.Table, spans: pa.Table) -> list[Attributes]:
-    """Each call as attributes: its own, and the version and instance of every service in its trace."""
+    """Each call as attributes: its own, those of its first span, and version, instance and place of every service in its trace."""
     of_trace: dict[str, Attributes] = {}
-    names = ("trace_id", "service", "version", "instance")
-    for trace_id, service, version, instance in zip(*(spans.column(n).to_pylist() for n in names), strict=True):
+    names = ("trace_id", "parent_id", "service", "version", "instance", "resource", "attributes")
+    places: dict[str, Attributes] = {}
+    for trace_id, parent, service, version, instance, resource, own in zip(*(spans.column(n).to_pylist() for n in names), strict=True):
         attributes = of_trace.setdefault(trace_id, {})
         if version:
             attributes[f"{service} service.version"] = version
         if instance:
             attributes[f"{service} service.instance.id"] = instance
+        if resource not in places:
+            places[resource] = _plain(resource, _PLACES)
+        attributes |= {f"{service} {name}": value for name, value in places[resource].items()}
+        if not parent:
+            attributes |= _plain(own)
     rows: list[dict[str, Any]] = calls.to_pylist()
     return [
         {name: str(row[column]) for column, name in _CALL_ATTRIBUTES.items() if row[column]} | of_trace.get(row["trace_id"], {})
         for row in rows
     ]
+
+
+def _plain(text: str, names: Collection[str] = ()) -> Attributes:
+    """Short scalar attributes of a JSON object: those of these names, or all."""
+    values = orjson.loads(text) if text else {}
+    return {
+        name: str(value) for name, value in values.items()
+        if (not names or name in names) and isinstance(value, (str, int, bool)) and 0 < len(str(value)) <= _LONGEST_VALUE
+    }
 
 
 def span_table(spans: pa.Table) -> SpanTable:

@@ -7,9 +7,10 @@ templates in any order, and a join is never taken back.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from triage.analyse.crowds import Crowds
@@ -72,14 +73,15 @@ class SlotIndex:
         if known is not None:
             return known
         home = self._crowds.home(tokens)
-        if home is None and (place := self._open_place(tokens)) is not None:
+        slots, read = slots_of(tokens), list[Slot]()
+        if home is None and (place := self._open_place(slots, read)) is not None:
             home = place.home
             if self._size[self.find(home)] >= FULL_GROUP:
                 self._crowds.remember(place.opened, home)
         full = home is not None and self._size[self.find(home)] >= FULL_GROUP and not general
         if full or len(self.tokens) >= self.limit:
             return home
-        return self._insert(tokens, home)
+        return self._insert(tokens, home, chain(read, slots))
 
     def union(self, one: int, other: int) -> None:
         """Make the templates of two nodes one."""
@@ -95,7 +97,7 @@ class SlotIndex:
 
     def own_text(self, node: int) -> str:
         """The text of one node, whatever it was joined to."""
-        return _RUN_OF_STARS.sub(STAR, "".join(self.tokens[node]))
+        return one_star("".join(self.tokens[node]))
 
     def settle(self) -> None:
         """Judge again what more messages, or more words known as values, may have decided."""
@@ -105,11 +107,11 @@ class SlotIndex:
                 if key in self._closed:
                     self._open(key)
 
-    def _insert(self, tokens: tuple[str, ...], home: int | None) -> int:
+    def _insert(self, tokens: tuple[str, ...], home: int | None, slots: Iterable[Slot]) -> int:
         node = self._add(tokens)
         if home is not None:
             self.union(home, node)
-        for slot in slots_of(tokens):
+        for slot in slots:
             self._see(slot, node)
         for pattern, covered in self._crowds.add(self.tokens, node):
             self._join(covered, pattern)
@@ -124,9 +126,14 @@ class SlotIndex:
         self._text.append((sum(len(token) for token in tokens if token != STAR), self.own_text(node)))
         return node
 
-    def _open_place(self, tokens: tuple[str, ...]) -> _Place | None:
-        found = (self._places.get(slot.key) for slot in slots_of(tokens))
-        return next((place for place in found if place is not None and place.home >= 0), None)
+    def _open_place(self, slots: Iterable[Slot], read: list[Slot]) -> _Place | None:
+        """The first open place among the slots; those that were looked at are put into `read`."""
+        for slot in slots:
+            read.append(slot)
+            place = self._places.get(slot.key)
+            if place is not None and place.home >= 0:
+                return place
+        return None
 
     def _see(self, slot: Slot, node: int) -> None:
         place = self._places.get(slot.key)
@@ -186,6 +193,11 @@ class SlotIndex:
             self._values.update(word for word in place.words if word != STAR and " " not in word)
         if len(place.words) > FULL_GROUP:
             place.words = set(sorted(place.words)[:NEED_WORD]) | (place.words & {STAR})
+
+
+def one_star(text: str) -> str:
+    """Runs of `<*>` as one."""
+    return _RUN_OF_STARS.sub(STAR, text)
 
 
 def _both_vary(pairs: AbstractSet[str]) -> bool:

@@ -39,7 +39,6 @@ class Samples:
     customers: int
     failed_at: Places = ()
     passed: Places = ()
-    down_since: str = ""
 
 
 def suspects_of(
@@ -63,6 +62,8 @@ def suspects_of(
         partners=[p.id for p in impact.partners], one_partner=what == "partner", side=impact.side,
         failing=samples.failing, healthy=samples.healthy,
     )
+    if mine and problem.downs:
+        mine[0].why += problem.downs[:3]
     verdicts = judge_changes(changes, scene)
     ranked = [*(v for v in verdicts if v.score >= GUILTY), *mine, *(v for v in verdicts if v.score < GUILTY)][:MOST]
     for later, earlier in zip(reversed(ranked), list(reversed(ranked))[1:], strict=False):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from triage.analyse.masking_tokens import MAX_CHARS, STAR, mask, tokens
-from triage.analyse.slot_index import SlotIndex
+from triage.analyse.slot_index import SlotIndex, one_star
 
 STATE_VERSION: Final = 1
 OVERFLOW_TEXT: Final = "(more kinds of message than are told apart)"
@@ -46,6 +46,11 @@ class _Seen:
     samples: dict[str, int]
 
 
+def masked_text(message: str) -> str:
+    """The masked message as templates are written: what a template of it must cover."""
+    return one_star("".join(tokens(mask(message[: MAX_CHARS + 1].translate(_ANY_DIGIT)))))
+
+
 class TemplateMiner:
     """Gives every message the id of its template.
 
@@ -80,11 +85,20 @@ class TemplateMiner:
 
     def templates(self) -> list[Template]:
         """All templates with a message, the oldest first."""
+        found = [self._template(root, nodes) for root, nodes in self._members().items()]
+        return [template for template in found if template.count]
+
+    def described(self, template_ids: Iterable[str]) -> dict[str, Template]:
+        """The templates of these IDs, as far as they are known; for many IDs at once."""
+        roots = {each: self._index.find(node) for each in template_ids if (node := self._node_of_id.get(each)) is not None}
+        members = self._members() if roots else {}
+        return {each: self._template(root, members[root]) for each, root in roots.items()}
+
+    def _members(self) -> dict[int, list[int]]:
         members: dict[int, list[int]] = {}
         for node in range(len(self._seen)):
             members.setdefault(self._index.find(node), []).append(node)
-        found = [self._template(root, nodes) for root, nodes in members.items()]
-        return [template for template in found if template.count]
+        return members
 
     def text(self, template_id: str) -> str:
         """The text of a template; empty if the id is unknown. Costs nothing, unlike `template`."""

@@ -65,6 +65,7 @@ def tags(incident: Incident) -> list[str]:
     return [
         f"state:{incident.state}", f"severity:{incident.severity}", f"side:{incident.whose_side}", f"kind:{incident.kind}",
         f"live:{'yes' if incident.is_live() else 'no'}", f"restricted:{'yes' if incident.restricted else 'no'}",
+        *(["split:yes"] if incident.split_from else []),
         *(["unsent:yes"] if any(not notice.sent for notice in incident.notices) else []),
         *([f"assignee:{incident.assignee}"] if incident.assignee else []),
         *(f"partner:{impact.id}" for impact in incident.partners), *(f"group:{group}" for group in incident.groups),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Final
 
 from triage.domain.finding import Finding
-from triage.domain.incident import SEVERITIES, Incident, Notice, NoticeType, TimelineEntry
+from triage.domain.incident import SEVERITIES, Episode, Incident, Notice, NoticeType, TimelineEntry
 from triage.domain.windows import HOUR_NS, MINUTE_NS, rfc3339
 from triage.errors import Conflict
 from triage.incidents import documents
@@ -22,9 +23,15 @@ REGRESSION_NS: Final = 6 * HOUR_NS
 """A problem that comes back within this time after its incident was resolved reopens it, as a regression."""
 BACKFILL_NS: Final = HOUR_NS
 ONE_PARTNER: Final = "|partner:"
+CLAIM: Final = "incident_claim"
+CLAIM_NS: Final = 5 * MINUTE_NS
+"""A claim without an incident is void after this time: the worker that made it has died."""
 _MOST_TRACES: Final = 20
 _RECENT: Final = 200
 _MOST_TIMELINE: Final = 500
+_OF_EPISODE: Final = ("partners", "apis", "services", "instances", "suspects", "comparison", "series", "trace_ids")
+_MOST_EARLIER: Final = 20
+_EDGE_NS: Final = 5 * MINUTE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ def fold_findings(findings: Iterable[Finding], state: StateStore, now_ns: int, s
         if incident.id in at_home:
             changed += _write(state, _update(incident, at_home[incident.id], now_ns, settings))
     for finding in homeless:
-        changed += _write(state, _open(finding, state, now_ns, settings, resolved))
+        if (incident_id := _claimed(finding, state, now_ns)) is not None:
+            changed += _write(state, _open(incident_id, finding, now_ns, settings, resolved))
     for incident in live:
         if incident.id not in at_home and (quiet := _quieted(incident, now_ns, settings)) is not None:
             changed += _write(state, quiet)
@@ -59,8 +67,11 @@ def _housed(
     incidents = {incident.id: incident for incident in [*live, *resolved]}
     at_home: dict[str, Finding] = {}
     strangers: list[Finding] = []
+    apart = frozenset(incident.key for incident in incidents.values() if incident.split_from)
     for found in findings:
         finding = found
+        if any(_is_history(finding, incident) for incident in incidents.values()):
+            continue
         home = _by_key(finding, live) or _by_key(finding, resolved, REGRESSION_NS)
         if home is not None and home.merged_into:
             home = incidents.get(home.merged_into)
@@ -69,17 +80,32 @@ def _housed(
             continue
         there = at_home.get(home.id)
         if there is not None:
-            finding = _joined(finding, there) if finding.key == home.key else _joined(there, finding)
+            finding = _both(finding, there, home)
         at_home[home.id] = finding
     homeless: list[Finding] = []
     for finding in strangers:
         free = [incident for incident in incidents.values() if incident.id not in at_home and not incident.merged_into]
-        home = next((i for i in free if i.kind == finding.kind and _near(finding, i) and _shares_groups(finding, i)), None)
+        home = next((i for i in free if i.kind == finding.kind and _near(finding, i) and _alike(finding, i, apart)), None)
         if home is None:
             homeless.append(finding)
         else:
             at_home[home.id] = finding
     return at_home, homeless
+
+
+def _is_history(finding: Finding, incident: Incident) -> bool:
+    """Whether it tells of a time of the incident that is over: its present numbers must not be mixed with those."""
+    return finding.key == incident.key and finding.until_ns < incident.first_seen_ns and any(
+        finding.since_ns <= episode.until_ns + _EDGE_NS and finding.until_ns >= episode.since_ns - _EDGE_NS
+        for episode in incident.earlier
+    )
+
+
+def _both(one: Finding, other: Finding, home: Incident) -> Finding:
+    """Two findings of one incident. Of one that was resolved, the later is a new episode, and its numbers stand alone."""
+    if home.state == "resolved" and one.key == other.key and not home.merged_into:
+        return max(one, other, key=lambda finding: finding.until_ns)
+    return _joined(one, other) if one.key == home.key else _joined(other, one)
 
 
 def _joined(one: Finding, other: Finding) -> Finding:
@@ -111,6 +137,16 @@ def _near(finding: Finding, incident: Incident, within_ns: int = HOUR_NS) -> boo
     return finding.since_ns <= incident.last_seen_ns + within_ns and finding.until_ns >= incident.first_seen_ns - within_ns
 
 
+def _alike(finding: Finding, incident: Incident, apart: frozenset[str]) -> bool:
+    """Whether a finding of another key is about the same: slowness by its APIs, else by error groups. What people split stays split."""
+    if finding.key in apart or incident.key in apart:
+        return False
+    if finding.kind == "latency":
+        mine, theirs = ({(api.method, api.route) for api in one.apis} for one in (finding, incident))
+        return len(mine & theirs) * 2 >= min(len(mine), len(theirs)) > 0
+    return _shares_groups(finding, incident)
+
+
 def _shares_groups(finding: Finding, incident: Incident) -> bool:
     """Two partners may be refused for the same reason, and that stays two problems."""
     if ONE_PARTNER in finding.key or ONE_PARTNER in incident.key:
@@ -121,13 +157,30 @@ def _shares_groups(finding: Finding, incident: Incident) -> bool:
     return shared * 2 >= max(len(finding.groups), len(incident.groups)) > 0  # one stray group does not join two services
 
 
-def _open(
-    finding: Finding, state: StateStore, now_ns: int, settings: FoldSettings, resolved: Iterable[Incident],
-) -> Incident:
+def _claimed(finding: Finding, state: StateStore, now_ns: int) -> str | None:
+    """The ID for a new incident, or None if another worker is opening, or has just opened, one about the same thing: lists lag
+    behind, single documents do not. That one is taken up by the next run."""
+    doc_id = blake2b(finding.key.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    claim = state.get(CLAIM, doc_id)
+    if claim is not None:
+        there, recent = documents.get(state, claim.body["incident"]), now_ns - CLAIM_NS
+        if there is None and claim.body["at_ns"] > recent:
+            return None
+        if there is not None and _near(finding, there) and (there.is_live() or there.opened_ns > recent):
+            return None
+    incident_id = f"INC-{documents.next_number(state)}"
+    try:
+        state.put(CLAIM, doc_id, {"incident": incident_id, "at_ns": now_ns}, version=claim.version if claim else None)
+    except Conflict:
+        return None
+    return incident_id
+
+
+def _open(incident_id: str, finding: Finding, now_ns: int, settings: FoldSettings, resolved: Iterable[Incident]) -> Incident:
     over = now_ns - finding.until_ns > settings.resolve_minutes * MINUTE_NS
     back_filled = now_ns - finding.until_ns > BACKFILL_NS
     incident = _filled(Incident(
-        id=f"INC-{documents.next_number(state)}", key=finding.key, title=finding.title, state="open", severity=finding.severity,
+        id=incident_id, key=finding.key, title=finding.title, state="open", severity=finding.severity,
         kind=finding.kind, whose_side=finding.whose_side, summary=finding.summary, scope=finding.scope,
         first_seen_ns=finding.since_ns, last_seen_ns=finding.until_ns, opened_ns=now_ns, restricted=finding.restricted,
         similar=[i.id for i in resolved if set(i.groups) & set(finding.groups)][:5],
@@ -172,11 +225,26 @@ def _regress(new: Incident, old: Incident, finding: Finding, now_ns: int, settin
     over = now_ns - finding.until_ns > settings.resolve_minutes * MINUTE_NS
     if over or finding.until_ns <= max(old.resolved_ns, old.last_seen_ns):
         return new
+    if finding.since_ns > old.last_seen_ns:
+        new = _again(new, old, finding)
     new.state, new.severity, new.resolved_ns = "open", finding.severity, 0
     reason = f"regression: failures again after it was resolved at {rfc3339(old.resolved_ns)}"
     new.timeline.append(TimelineEntry(now_ns, ANALYSIS, "reopened", reason))
     _tell(new, "incident.reopened", now_ns, reason)
     return new
+
+
+def _again(new: Incident, old: Incident, finding: Finding) -> Incident:
+    """With the numbers of the present episode alone; those of the one before become history."""
+    before = Episode(old.first_seen_ns, old.last_seen_ns, old.failed_calls, len(old.partners), old.suspects[0].name if old.suspects else "")
+    told = f"{before.failed_calls:,} failed calls of {before.partners} partners" if before.failed_calls else "no failed calls"
+    cause = f", most likely cause {before.cause}" if before.cause else ""
+    span = f"from {rfc3339(before.since_ns)} to {rfc3339(before.until_ns)}"
+    new.timeline.append(TimelineEntry(old.last_seen_ns, ANALYSIS, "earlier_episode", f"an earlier episode, {span}: {told}{cause}"))
+    again = replace(new, first_seen_ns=finding.since_ns, earlier=[*old.earlier, before][-_MOST_EARLIER:])
+    for name in _OF_EPISODE:
+        setattr(again, name, list(getattr(finding, name)))
+    return again
 
 
 def _quieted(incident: Incident, now_ns: int, settings: FoldSettings) -> Incident | None:
@@ -197,7 +265,7 @@ def _resolve(incident: Incident, now_ns: int, settings: FoldSettings) -> None:
 
 def _filled(incident: Incident, finding: Finding) -> Incident:
     """The finding's numbers and lists; it was measured over the whole time of the incident."""
-    for name in ("partners", "apis", "services", "instances", "suspects", "comparison", "series", "trace_ids"):
+    for name in _OF_EPISODE:
         setattr(incident, name, getattr(finding, name) or getattr(incident, name))
     if not incident.groups:
         incident.groups = list(finding.groups)

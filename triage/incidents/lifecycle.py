@@ -116,7 +116,7 @@ def _split(state: StateStore, incident: Incident, request: Request, now_ns: int)
     incident.groups = [group for group in incident.groups if group not in set(leaving)]
     twin = replace(
         incident, id=f"INC-{documents.next_number(state)}", key=f"{incident.kind}|{leaving[0]}", groups=leaving, version=0,
-        timeline=[], notices=[], assignee="",
+        timeline=[], notices=[], assignee="", split_from=incident.id,
     )
     _log(twin, request, now_ns, "split", f"from {incident.id}")
     documents.write(state, twin)

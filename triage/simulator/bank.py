@@ -29,6 +29,8 @@ _PEAKS: Final[dict[Shape, tuple[tuple[float, float, float], ...]]] = {
     "batch": ((2.0, 1.6, 1.5), (14.0, 0.3, 5.0)),
 }
 
+_WEEKENDS: Final[dict[Shape, float]] = {"consumer": 1.15, "business": 0.25, "batch": 0.8}
+
 
 @dataclass(frozen=True)
 class Bank:
@@ -39,6 +41,8 @@ class Bank:
     services: tuple[Service, ...]
     calls_per_s: float = CALLS_PER_S
     everyday: tuple[tuple[Failure, float], ...] = EVERYDAY
+    weekly: bool = False  # weekends differ from other days
+    agreed: tuple[tuple[str, int], ...] = ()  # partner and the calls a minute that were agreed with it
     name: str = "acmebank"
     environment: str = "production"
 
@@ -70,6 +74,11 @@ class Bank:
                 curve += height * np.exp(-((away / width) ** 2) / 2)
             rows.append(curve / curve.mean())
         return np.array(rows)
+
+    def of_day(self, weekday: int) -> Floats:
+        """Relative volume of each shape on a day of the week, Monday 0."""
+        weekend = np.array([_WEEKENDS[shape] for shape in SHAPES])
+        return weekend if self.weekly and weekday >= 5 else np.ones(len(SHAPES))
 
     def partner(self, partner_id: str) -> Partner:
         """The partner of that ID. Raises KeyError."""
@@ -105,6 +114,8 @@ class Bank:
                 "aliases": [partner.organisation, partner.client_id],
                 "contact": partner.contact,
                 "team": partner.team,
+                "roles": list(partner.roles),
+                "calls_per_minute": dict(self.agreed).get(partner.id, 0),
             }
             for partner in self.partners
         ]

@@ -49,6 +49,7 @@ class Call:
     consent_id: str
     payment_id: str
     path: str
+    source: str  # address that the call comes from
 
     @property
     def status(self) -> int:
@@ -155,6 +156,7 @@ def describe(calls: Calls, bank: Bank, tables: Tables, people: Sequence[Customer
         calls.lot.tolist(),
         gateway.tolist(),
         calls.stranger.tolist(),
+        calls.place.tolist(),
         (row.tobytes() for row in calls.ids),
         strict=True,
     )
@@ -179,13 +181,14 @@ def _call(
     lot: int,
     gateway: int,
     stranger: int,
+    place: int,
     ids: bytes,
 ) -> Call:
     api, person = bank.apis[api_place], people[customer]
     account = _account(api, stranger or person.account)
     digest = mixed((partner << 20) + customer)
     paying = "/pisp/" in api.route or "/vrp/" in api.route or "/payments/" in api.route
-    consent = "" if api.standard == "oauth" else _consent_id(api, digest)
+    consent = "" if api.standard == "oauth" else _consent_id(api, mixed(stranger) if stranger else digest)
     payment = f"pmt-{ids[8:16].hex()}" if paying else ""
     path = api.route
     if "{" in path:
@@ -220,6 +223,7 @@ def _call(
         consent_id=consent,
         payment_id=payment,
         path=path,
+        source=f"192.0.{place}.7" if place else bank.partners[partner].address,
     )
 
 

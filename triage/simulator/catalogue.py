@@ -7,7 +7,7 @@ The first 40 minutes are always undisturbed, so that the usual can be learned.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from triage.simulator import faults as make
@@ -81,6 +81,11 @@ def expected(bank: Bank, fault: Fault) -> ExpectedIncident:
         fault.begin_ns,
         fault.end_ns + tail,
     )
+
+
+def quiet_week() -> Scenario:
+    """Seven ordinary days and nothing else: the shape of the day and of the week, and what is refused on any day."""
+    return Scenario("quiet-week", 9000, 7 * 24.0, (), (), (), replace(small_bank(0.2), weekly=True))
 
 
 def scenarios() -> tuple[Scenario, ...]:
@@ -193,6 +198,8 @@ def _platform(bank: Bank) -> Iterable[Scenario]:
         bench.case("misroute-nginx", [make.misroute(bank, at(50), at(65), "bg-balances")]),
         bench.case("route-missing", [make.misroute(bank, at(50), at(65), "uk-vrp", missing=True)]),
         bench.case("instance-down", [make.instance_down(bank, at(45), at(75))]),
+        bench.case("endpoint-down", [make.endpoint_down(bank, at(50), at(65))]),
+        bench.case("endpoint-down-small-api", [make.endpoint_down(bank, at(45), at(80), "uk-standing-orders")]),
         bench.case("core-instance-down", [make.instance_down(bank, at(50), at(62), "core-banking", 1)]),
     )
 
@@ -254,6 +261,31 @@ def _abuse(bank: Bank) -> Iterable[Scenario]:
         bench.case(
             "enumeration-transactions",
             [make.enumeration(bank, at(50), at(80), "quillbooks", "uk-transactions", 0.5)],
+        ),
+        bench.case("enumeration-consents", [make.enumeration(bank, at(50), at(80), "sweeply", "uk-consent-status", 0.5)]),
+        bench.case("tokens-guessed", [make.tokens_refused(bank, at(50), at(70), "quillbooks", "uk-accounts")]),
+        bench.case("client-authentication-guessed", [make.tokens_refused(bank, at(50), at(75), "rentright", "token", at_token=True)]),
+        bench.case("credential-in-many-places", [make.many_places(bank, at(50), at(80), "fernhill-lending", "uk-balances")]),
+        bench.case(
+            "bulk-extraction", [make.extraction(bank, at(1515), at(1560), "brightledger", "uk-transactions", 0.7)], hours=26.2,
+            bank=small_bank(0.5),
+        ),
+        bench.case(
+            "functions-without-role",
+            [make.functions(bank, at(50), at(75), "tidepay", ("uk-accounts", "uk-balances", "uk-transactions"))],
+        ),
+        bench.case(
+            "functions-never-used",
+            [make.functions(bank, at(50), at(80), "carbonpurse", ("bg-accounts", "bg-balances", "bg-transactions"))],
+        ),
+        bench.case(
+            "over-the-limit", [make.over_limit(bank, at(50), at(75), "rentright", "uk-balances")],
+            bank=replace(bank, agreed=(("rentright", 60),)),
+        ),
+        bench.case("dead-consents", [make.dead_consents(bank, at(50), at(85), "kontoblick", "bg-balances")]),
+        bench.case(
+            "unattended-too-often", [make.unattended(bank, at(45), at(435), "fernhill-lending", "uk-balances")], hours=7.5,
+            bank=small_bank(1.0),
         ),
     )
 
@@ -322,6 +354,13 @@ def _overlaps(bank: Bank) -> Iterable[Scenario]:
             [
                 make.upstream_timeout(bank, at(50), at(65)),
                 make.certificate_expired(bank, at(52), at(80), "swiftbasket-pay"),
+            ],
+        ),
+        bench.case(
+            "overlap-two-slow-services",
+            [
+                make.slow_dependency(bank, at(50), at(80), "fraud-check", 40, creeping=False),
+                make.slow_dependency(bank, at(52), at(78), "card-service", 40, creeping=False),
             ],
         ),
         bench.case(

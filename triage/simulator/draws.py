@@ -41,6 +41,7 @@ class Calls:
     api: Ints  # place in the bank
     customer: Ints
     stranger: Ints  # account number asked for that is not the customer's, 0: the customer's own
+    place: Ints  # network that the call comes from, 0: the partner's own
     lot: Ints  # 62 random bits for small decisions
     mode: Ints  # 0 both witnesses, 1 spans only, 2 line only
     present: Bools  # the customer is at the screen
@@ -106,7 +107,8 @@ class Drawer:
         wobble = np.random.default_rng([self._seed, 3, begin_ns // (300 * NS)]).lognormal(
             0.0, 0.08, len(self._bank.partners)
         )
-        by_partner = self._bank.by_minute[self._bank.shapes, minute] * wobble
+        weekday = (begin_ns // (86_400 * NS) + 3) % 7  # 1970 began on a Thursday
+        by_partner = self._bank.by_minute[self._bank.shapes, minute] * self._bank.of_day(weekday)[self._bank.shapes] * wobble
         rates = (self._bank.share * by_partner[:, None]).ravel() * self._bank.calls_per_s * SLOT_S
         edges = np.cumsum(rates)
         lots = rng.random(rng.poisson(edges[-1])) * edges[-1]
@@ -125,6 +127,7 @@ class Drawer:
             api=api,
             customer=(near + partner * 97) % CUSTOMERS,
             stranger=np.zeros(count, dtype=np.int64),
+            place=np.zeros(count, dtype=np.int64),
             lot=rng.integers(0, 1 << 62, count),
             mode=np.searchsorted(_MODE_SHARES, rng.random(count), side="right"),
             present=rng.random(count) < present_share[shape],
@@ -158,6 +161,8 @@ class Drawer:
         hit = fresh if fault.only_extra and fresh is not None else calls
         if fault.failures:
             self._fail(rng, hit, place, fault)
+        elif fault.only_extra:
+            hit.fault[:] = place
         return calls if fresh is None else join([calls, fresh])
 
     def _touched(self, calls: Calls, fault: Fault) -> Bools:
@@ -192,6 +197,11 @@ class Drawer:
         calls.present[:] = False
         if fault.strangers:
             calls.stranger[:] = 20_000_000 + (calls.start - fault.begin_ns) // (NS // 20)
+        if fault.crowd:
+            turn = ((calls.start - fault.begin_ns) * fault.extra_per_s / NS).astype(np.int64) % fault.crowd
+            calls.customer[:] = (turn + fault.crowd_from + partner * 97) % CUSTOMERS
+        if fault.places:
+            calls.place[:] = 1 + rng.integers(0, fault.places, count)
         return calls.take(self._touched(calls, fault))
 
     def _slow_down(self, calls: Calls, place: int, fault: Fault) -> None:

@@ -381,6 +381,58 @@ BLIP: Final = Failure(
     ),
 )
 
+ENUM_CONSENT: Final = Failure(
+    "enum-consent",
+    "partner",
+    "consent-service",
+    400,
+    "UK.OBIE.Resource.NotFound",
+    "CONSENT_UNKNOWN",
+    "consent {id} does not exist",
+    step="consents",
+)
+TOKEN_REFUSED: Final = Failure(
+    "token-refused",
+    "partner",
+    GATEWAY,
+    401,
+    "invalid_token",
+    "TOKEN_INVALID",
+    "The access token is not valid",
+    oauth="invalid_client",
+)
+CLIENT_REFUSED: Final = Failure(
+    "client-refused",
+    "partner",
+    GATEWAY,
+    401,
+    "invalid_client",
+    "invalid_client",
+    "client authentication of {partner} failed",
+    oauth="invalid_client",
+)
+ROLE_REFUSED: Final = Failure(
+    "role-refused",
+    "partner",
+    GATEWAY,
+    403,
+    "insufficient_scope",
+    "ROLE_INVALID",
+    "the role of {partner} does not allow this",
+)
+NO_ANSWER: Final = Failure(
+    "no-answer",
+    "bank",
+    "accounts-service",
+    504,
+    "UK.OBIE.UnexpectedError",
+    "INTERNAL_SERVER_ERROR",
+    "The upstream server is timing out",
+    ms=30_200,
+    lost=True,
+    flag="UT",
+)
+
 EVERYDAY: Final[tuple[tuple[Failure, float], ...]] = (
     (TOKEN_EXPIRED, 0.0090),
     (CONSENT_EXPIRED, 0.0055),

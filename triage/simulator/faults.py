@@ -28,6 +28,14 @@ FaultKind = Literal[
     "instance_down",
     "flapping",
     "consent_wave",
+    "tokens_refused",
+    "many_places",
+    "extraction",
+    "functions",
+    "over_limit",
+    "dead_consents",
+    "unattended",
+    "endpoint_down",
 ]
 IncidentKind = Literal["errors", "latency", "traffic_drop", "traffic_surge", "endpoint_down", "abnormal_use"]
 RootKind = Literal["service", "partner", "api", "instance", "change", "external"]
@@ -96,8 +104,9 @@ class Fault:
 
     `failures` are ways to fail with their shares among the touched calls, each multiplied by `severity` (0 to 1).
     `keep` is the share of the touched calls that still come; `extra_per_s` more calls come from the scope's first
-    partner on its APIs, and only those fail when `only_extra`. `slow` multiplies the time of the scope's service,
-    growing from 1 when `creeping`. With a `period_s` the fault is there only in the first `duty` of each period. With
+    partner on its APIs, and only those fail when `only_extra`. With a `crowd` they are made for so many customers in turn, from
+    number `crowd_from` of the partner's on; with `places` they come from so many networks. `slow` multiplies the time of the scope's
+    service, growing from 1 when `creeping`. With a `period_s` the fault is there only in the first `duty` of each period. With
     `rolling` it moves through the instances of its service as a deployment does.
     """
 
@@ -112,6 +121,9 @@ class Fault:
     extra_per_s: float = 0.0
     strangers: bool = False  # the extra calls ask for accounts that are not the customer's
     only_extra: bool = False
+    crowd: int = 0
+    crowd_from: int = 0
+    places: int = 0
     slow: float = 1.0
     creeping: bool = False
     period_s: int = 0
@@ -286,11 +298,77 @@ def enumeration(
         Scope((partner,), (api,)),
         truth,
         1.0,
-        ((ways.ENUM_FOREIGN, 0.55), (ways.ENUM_MISSING, 0.40)),
+        ((ways.ENUM_CONSENT, 0.95),) if "consent" in api else ((ways.ENUM_FOREIGN, 0.55), (ways.ENUM_MISSING, 0.40)),
         extra_per_s=per_s,
         strangers=True,
         only_extra=True,
     )
+
+
+def _abuse(
+    bank: Bank, kind: FaultKind, times: tuple[int, int], partner: str, apis: tuple[str, ...], cause: str, per_s: float,
+    failure: Failure | None = None, *, crowd: int = 0, crowd_from: int = 0, places: int = 0,
+) -> Fault:
+    """More calls of one partner than it should make; all of them fail when there is a `failure`."""
+    truth = Truth((partner,), apis, (), "partner", "abnormal_use", "partner", partner, f"{bank.partner(partner).name} {cause}")
+    return Fault(
+        kind, times[0], times[1], Scope((partner,), apis), truth, 1.0, ((failure, 1.0),) if failure else (), extra_per_s=per_s,
+        only_extra=True, crowd=crowd, crowd_from=crowd_from, places=places,
+    )
+
+
+def tokens_refused(
+    bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 1.0, *, at_token: bool = False,
+) -> Fault:
+    """Somebody guesses access tokens under a partner's name, or its client authentication (`at_token`)."""
+    failure = ways.CLIENT_REFUSED if at_token else ways.TOKEN_REFUSED
+    return _abuse(bank, "tokens_refused", (begin_ns, end_ns), partner, (api,), "has very many tokens refused", per_s, failure)
+
+
+def many_places(bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 0.3, places: int = 40) -> Fault:
+    """A partner's credential is used from many networks at once."""
+    return _abuse(bank, "many_places", (begin_ns, end_ns), partner, (api,), "calls from many networks", per_s, places=places)
+
+
+def extraction(bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 1.0, crowd: int = 1500) -> Fault:
+    """A partner reads the data of customer after customer that it never asked for."""
+    return _abuse(
+        bank, "extraction", (begin_ns, end_ns), partner, (api,), "reads everybody's data", per_s, crowd=crowd, crowd_from=2400)
+
+
+def functions(bank: Bank, begin_ns: int, end_ns: int, partner: str, apis: tuple[str, ...], per_s: float = 0.2) -> Fault:
+    """A partner tries APIs that it never used and has no right to."""
+    return _abuse(
+        bank, "functions", (begin_ns, end_ns), partner, apis, "tries functions it has no right to", per_s, ways.ROLE_REFUSED)
+
+
+def over_limit(bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 2.0) -> Fault:
+    """A partner calls more often than was agreed with it; nothing refuses the calls."""
+    return _abuse(bank, "over_limit", (begin_ns, end_ns), partner, (api,), "goes beyond its limit", per_s)
+
+
+def dead_consents(
+    bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 0.4, crowd: int = 8,
+) -> Fault:
+    """A partner uses a few consents that have ended, again and again."""
+    return _abuse(
+        bank, "dead_consents", (begin_ns, end_ns), partner, (api,), "uses consents that have ended", per_s, ways.CONSENT_EXPIRED,
+        crowd=crowd, crowd_from=2400)
+
+
+def unattended(
+    bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 0.34, crowd: int = 300,
+) -> Fault:
+    """A partner reads the same customers' data every quarter of an hour without them."""
+    return _abuse(
+        bank, "unattended", (begin_ns, end_ns), partner, (api,), "reads without the customer too often", per_s, crowd=crowd)
+
+
+def endpoint_down(bank: Bank, begin_ns: int, end_ns: int, api: str = "uk-balances") -> Fault:
+    """One API does not answer any more; the gateway gives up after 30 s."""
+    failure = ways.NO_ANSWER
+    truth = _service_truth((api,), failure.where, f"{failure.where} does not answer calls of {api}", "endpoint_down")
+    return Fault("endpoint_down", begin_ns, end_ns, Scope(apis=(api,)), truth, 1.0, ((failure, 1.0),))
 
 
 def retry_storm(bank: Bank, begin_ns: int, end_ns: int, partner: str, api: str, per_s: float = 8.0) -> Fault:

@@ -97,7 +97,7 @@ def _kong(call: Call, bank: Bank) -> dict[str, Any]:
             "receive": 0,
         },
         "tries": [],
-        "client_ip": call.partner.address,
+        "client_ip": call.source,
         "started_at": started,
         "source": "kong" if own else "upstream",
         "consumer": {
@@ -160,7 +160,7 @@ def _nginx(call: Call, bank: Bank) -> dict[str, Any]:
     return {
         "time_iso8601": datetime.fromtimestamp(end_ns // 1_000_000_000, UTC).isoformat(),
         "msec": f"{end_ns / 1e9:.3f}",
-        "remote_addr": call.partner.address,
+        "remote_addr": call.source,
         "request_method": call.api.method,
         "uri": call.path,
         "request": f"{call.api.method} {call.path} HTTP/1.1",
@@ -215,7 +215,7 @@ def _envoy(call: Call, bank: Bank) -> dict[str, Any]:
         "downstream_peer_subject": call.partner.subject,
         "traceparent": _traceparent(call),
         "trace_id": call.trace_hex,
-        "x_forwarded_for": call.partner.address,
+        "x_forwarded_for": call.source,
         "user_agent": f"{call.partner.id}/2.4",
         "ob_error_code": call.code or None,
         "node_id": bank.services[0].instances[call.gateway],

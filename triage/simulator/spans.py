@@ -73,6 +73,7 @@ class SpanWriter:
             key: TextAttribute(SPAN_ATTRIBUTES, key)
             for key in (
                 "url.path",
+                "client.address",
                 "url.full",
                 "http.url",
                 "server.address",
@@ -151,6 +152,7 @@ class SpanWriter:
             self._root_attributes[call.api_place],
             self._partner[call.partner_place],
             self._text["url.path"](call.path.encode()),
+            self._text["client.address"](call.source.encode()),
             self._status[call.status][0],
             self._size(call.response_bytes),
             self._text["enduser.pseudo.id"](call.customer.pseudonym),
@@ -358,7 +360,6 @@ def _partner_attributes(partner: Partner) -> bytes:
             _HEADER + "x-consumer-username": [partner.id],
             "oauth.client_id": partner.client_id,
             "tls.client.subject": partner.subject,
-            "client.address": partner.address,
             "user_agent.original": f"{partner.id}/2.4 (+https://{partner.id}.example)",
         },
     )

@@ -101,7 +101,7 @@ def test_a_fingerprint_follows_its_template_when_that_is_joined_to_an_older_one(
     assert len({each.id for each in known}) == 3
     for user in ("dee", "eve", "flo"):
         fingerprint(ErrorEvent(service="s", message=f"login of {user} did fail"), miner)
-    assert {current_id(each, miner) for each in known} == {known[0].id}
+    assert {current_id(each.basis, each.template_id, miner) for each in known} == {known[0].id}
 
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=40)

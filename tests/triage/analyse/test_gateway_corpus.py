@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 from corpus.gateway_errors import corpus, families
+from corpus.scores import pairwise_f1
 
 from triage.analyse.fingerprint import Fingerprint, current_id, fingerprints
 from triage.analyse.joining import JoinItem, TemplateJoiner
 from triage.analyse.templates import TemplateMiner
 
 BATCH = 1_000
-
-
-def pairwise_f1(truth: list[str], found: list[str]) -> float:
-    """F1 over all pairs of events: together in truth against together in what was found."""
-
-    def pairs(labels: Iterable[object]) -> float:
-        return sum(n * (n - 1) / 2 for n in Counter(labels).values())
-
-    both = pairs(zip(truth, found, strict=True))
-    precision, recall = both / pairs(found), both / pairs(truth)
-    return 2 * precision * recall / (precision + recall)
 
 
 def group(seed: int) -> tuple[list[str], list[str]]:
@@ -36,7 +25,7 @@ def group(seed: int) -> tuple[list[str], list[str]]:
         made += batch
         items = [JoinItem(each.id, miner.text(each.template_id), each.kind, each.scope) for each in batch if each.kind == "message"]
         canonical = dict(joiner.join(items).canonical)
-    ids = [current_id(each, miner) for each in made]
+    ids = [current_id(each.basis, each.template_id, miner) for each in made]
     return [label for label, _ in labelled], [canonical.get(i, i) for i in ids]
 
 

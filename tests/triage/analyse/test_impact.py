@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from builders import call_rollups, error_rollups
 
+from triage.analyse.compare import compare
+from triage.analyse.explain import narrowed
 from triage.analyse.impact import ImpactOf, measure
 from triage.analyse.problems import Problem
 from triage.analyse.rows import CallRows, ErrorRows
 from triage.analyse.titles import title_of
+from triage.domain.incident import Comparison
 
 APIS = ("GET /accounts", "POST /payments")
 CALLS = CallRows.of(call_rollups(
@@ -91,3 +94,32 @@ def test_titles_say_who_and_what(columns: dict[str, Any], title: str, expected: 
     problem, impact = measured(**columns)
 
     assert title_of(problem, impact, {"g1": title}, []) == expected
+
+
+@pytest.mark.parametrize(("attribute", "healthy", "scope"), [
+    ("core cloud.region", 0.4, "calls that pass core, only core cloud.region eu-west-2"),
+    ("core service.version", 0.0, "calls that pass core, only core service.version eu-west-2"),
+    ("core cloud.region", 0.9, "calls that pass core"),  # nearly all calls are there
+    ("partner", 0.0, "calls that pass core"),
+])
+def test_the_one_region_or_version_that_holds_the_failures_is_part_of_the_scope(attribute: str, healthy: float, scope: str) -> None:
+    _, impact = measured()
+
+    assert narrowed(impact, [Comparison(attribute, "eu-west-2", 1.0, healthy)]) == scope
+
+
+def calls(number: int, **attributes: str) -> list[dict[str, str]]:
+    return [{"id": f"{attributes}{n}", **attributes} for n in range(number)]
+
+
+def test_the_comparison_finds_the_region_whatever_else_the_calls_say() -> None:
+    failing = calls(60, **{"core cloud.region": "eu-west-2", "method": "GET"})
+    healthy = calls(60, **{"core cloud.region": "eu-west-1", "method": "GET"}) + calls(30, **{"core cloud.region": "eu-west-2"})
+
+    (found,) = [c for c in compare(failing, healthy) if c.value != "GET"]
+
+    assert (found.attribute, found.value, found.failing, found.healthy) == ("core cloud.region", "eu-west-2", 1.0, round(30 / 90, 4))
+
+
+def test_small_samples_show_no_difference() -> None:
+    assert compare(calls(3, region="a"), calls(3, region="b")) == []

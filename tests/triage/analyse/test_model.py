@@ -37,8 +37,9 @@ def test_a_restart_changes_nothing() -> None:
 def test_a_group_shows_its_template_and_what_varies() -> None:
     model = GroupingModel({})
     print_ = model.assign(BEFORE).prints[0]
-    assert "<*>" in model.template(print_)
-    assert model.parameters(print_)
+    template = model.templates([print_])[print_.template_id]
+    assert "<*>" in template.text
+    assert any(template.parameters)
 
 
 def test_groups_of_codes_are_not_joined_by_wording() -> None:

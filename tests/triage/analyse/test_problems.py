@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from builders import call_rollups, error_rollups
 
 from triage.analyse.judge import Context, judge
-from triage.analyse.problems import Problem
+from triage.analyse.problems import Problem, set_apart
 from triage.analyse.rows import ErrorRows
 
 START, END = 1_000, 1_120
@@ -205,3 +206,23 @@ def test_what_fails_while_a_service_is_learned_is_not_new(learning: int) -> None
 
     table = error_rollups(errors)
     assert judge(traffic(), table, Context(START, END, START, {"core": START + 10})) == []
+
+
+def test_what_people_took_out_of_a_problem_is_a_problem_of_its_own() -> None:
+    table = error_rollups([{"minute": 5, "group_id": "a", "count": 4}, {"minute": 7, "group_id": "b", "count": 9}])
+    both = ErrorRows.of(table, {})
+    whole = Problem("errors", 5, 7, np.ones(2, bool), "service:core", groups=["b", "a"])
+
+    taken, rest = set_apart([whole], both, {"a": "errors|a"})
+
+    assert (taken.key, taken.groups, taken.since, taken.until) == ("errors|a", ["a"], 5, 5)
+    assert (rest.key, rest.groups, rest.since) == ("", ["b"], 7)
+
+
+def test_error_logs_of_data_that_ended_long_ago_wait_for_nothing() -> None:
+    logs = error_rollups(
+        [{"minute": END - 1, "service": "core", "group_id": "g-late", "count": 40}])
+    context = Context(START, END, END - 60, {"core": START + 10})
+
+    assert judge(traffic(), logs, context) == []
+    assert [p.owner for p in judge(traffic(), logs, replace(context, now=END + 60))] == ["service:core"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from triage.analyse.down_clock import down_since, down_spans
+from triage.analyse.down_clock import down_spans
 from triage.analyse.outliers import CHANGES, outlier_scores
 from triage.analyse.series import SeriesAnomaly, SeriesBatch, SeriesKey, SeriesWindow, find_anomalies
 
@@ -254,19 +254,19 @@ def clock(answers: str, ms: float = 40_000.0) -> tuple[NDArray[np.int64], NDArra
 
 
 def test_five_unanswered_in_a_row_are_down_from_the_first() -> None:
-    assert down_since(*clock("++-----")) == 2000
-    assert down_since(*clock("++----")) is None
-    assert down_since(*clock("-----+")) is None
+    assert [(s.since_ns, s.until_ns) for s in down_spans(*clock("++-----"))] == [(2000, None)]
+    assert down_spans(*clock("++----")) == []
+    assert [s.until_ns for s in down_spans(*clock("-----+"))] == [5000]
     (span,) = down_spans(*clock("+------++"))
     assert (span.since_ns, span.last_ns, span.until_ns, span.calls) == (1000, 6000, 7000, 6)
 
 
 def test_an_answer_after_30_s_counts_as_none() -> None:
     starts, _, ms = clock("-----", ms=30_001.0)
-    assert down_since(starts, np.ones(5, dtype=np.bool_), ms) == 0
-    assert down_since(starts, np.ones(5, dtype=np.bool_), ms - 1) is None
+    assert [s.since_ns for s in down_spans(starts, np.ones(5, dtype=np.bool_), ms)] == [0]
+    assert down_spans(starts, np.ones(5, dtype=np.bool_), ms - 1) == []
     with pytest.raises(ValueError, match="one entry a call"):
-        down_since(starts, np.ones(4, dtype=np.bool_), ms)
+        down_spans(starts, np.ones(4, dtype=np.bool_), ms)
 
 
 @settings(max_examples=60, deadline=None)

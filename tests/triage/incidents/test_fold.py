@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from triage.domain.finding import Finding
-from triage.domain.incident import Impact, Incident
+from triage.domain.incident import ApiImpact, Impact, Incident, Suspect
 from triage.domain.windows import HOUR_NS, MINUTE_NS
 from triage.incidents import documents
 from triage.incidents.fold import FoldSettings, fold_findings
@@ -175,3 +175,67 @@ def test_a_snooze_that_is_over_is_told_when_calls_still_fail(state: MemoryStateS
     (incident,) = fold(state, finding(until_ns=NOW + 3 * MINUTE_NS), at=NOW + 3 * MINUTE_NS)
 
     assert (incident.state, notices(incident)[-1]) == ("open", "incident.reopened")
+
+
+def test_the_numbers_of_a_regression_are_those_of_its_present_episode(state: MemoryStateStore) -> None:
+    fold(state, finding(failed_calls=400, suspects=[Suspect("service", "old-cause", 0.9)]))
+    fold(state, at=NOW + 31 * MINUTE_NS)
+    later = NOW + 90 * MINUTE_NS
+    present = finding(
+        since_ns=later - MINUTE_NS, until_ns=later, failed_calls=7, suspects=[Suspect("service", "new-cause", 0.9)],
+        partners=[Impact("beta", "Beta", 7, 9)])
+
+    (incident,) = fold(state, present, finding(failed_calls=400), at=later)
+
+    assert (incident.failed_calls, incident.first_seen_ns) == (7, later - MINUTE_NS)
+    assert [s.name for s in incident.suspects] == ["new-cause"]
+    assert [p.id for p in incident.partners] == ["beta"]
+    (earlier,) = incident.earlier
+    assert (earlier.failed_calls, earlier.since_ns, earlier.until_ns, earlier.cause) == (400, NOW - 5 * MINUTE_NS, NOW, "old-cause")
+    assert any("400 failed calls" in entry.reason for entry in incident.timeline)
+
+
+def test_findings_of_an_earlier_episode_do_not_touch_the_present_one(state: MemoryStateStore) -> None:
+    fold(state, finding(failed_calls=400))
+    fold(state, at=NOW + 31 * MINUTE_NS)
+    later = NOW + 90 * MINUTE_NS
+    present = finding(since_ns=later - MINUTE_NS, until_ns=later, failed_calls=7)
+    fold(state, present, at=later)
+
+    (incident,) = fold(state, finding(failed_calls=410), present, at=later + MINUTE_NS)
+
+    assert incident.failed_calls == 7
+
+
+def test_failures_that_go_on_after_a_person_resolved_it_are_no_new_episode(state: MemoryStateStore) -> None:
+    fold(state, finding())
+    act(state, "INC-1", Request("resolve", incidents(state)[0].version, "ada", "rolled back"), NOW + MINUTE_NS)
+
+    (incident,) = fold(state, finding(until_ns=NOW + 3 * MINUTE_NS, failed_calls=30), at=NOW + 3 * MINUTE_NS)
+
+    assert (incident.state, incident.failed_calls, incident.earlier) == ("open", 30, [])
+
+
+def test_what_a_person_split_is_never_joined_again(state: MemoryStateStore) -> None:
+    fold(state, finding())
+    act(state, "INC-1", Request("split", incidents(state)[0].version, "ada", groups=["g1"]), NOW + MINUTE_NS)
+    twin = finding(key="errors|g1", groups=["g1"], until_ns=NOW + 2 * MINUTE_NS, failed_calls=3)
+    rest = finding(groups=["g2"], until_ns=NOW + 2 * MINUTE_NS, failed_calls=7)
+
+    found = fold(state, rest, twin, at=NOW + 2 * MINUTE_NS)
+
+    assert [(i.id, i.groups, i.failed_calls) for i in found] == [("INC-1", ["g2"], 7), ("INC-2", ["g1"], 3)]
+    assert found[1].split_from == "INC-1"
+
+
+def test_slowness_whose_root_is_seen_otherwise_is_the_same_incident(state: MemoryStateStore) -> None:
+    slow = {"kind": "latency", "groups": [], "apis": [ApiImpact("GET", "/a", 0, 9), ApiImpact("GET", "/b", 0, 9)]}
+    fold(state, finding(key="latency|service:", **slow))
+
+    assert len(fold(state, finding(key="latency|service:core", **slow), at=NOW + MINUTE_NS)) == 1
+
+
+def test_two_slow_services_are_two_incidents(state: MemoryStateStore) -> None:
+    one, other = ({"kind": "latency", "groups": [], "apis": [ApiImpact("GET", route, 0, 9)]} for route in ("/a", "/b"))
+
+    assert len(fold(state, finding(key="latency|service:core", **one), finding(key="latency|service:cards", **other))) == 2
