@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 import grpc
@@ -50,13 +50,14 @@ def _export(intake: Intake, authorise: Authorise, signal: str) -> Handler:
     def export(body: bytes, context: Any) -> bytes:
         metadata = dict(context.invocation_metadata())
         try:
-            reason = authorise(metadata.get("authorization", ""))
+            answer = authorise(metadata.get("authorization", ""))
+            reason = answer.result() if isinstance(answer, Future) else answer
             if reason:
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, reason)
             if signal == "traces":
-                return export_body(traces_response(intake.take(intake.decode("traces", "protobuf", body), "otlp")), "protobuf")
+                return export_body(traces_response(intake.finish(intake.accept("traces", "protobuf", body, "otlp"))), "protobuf")
             if signal == "logs":
-                return export_body(logs_response(intake.take(intake.decode("logs", "protobuf", body), "otlp")), "protobuf")
+                return export_body(logs_response(intake.finish(intake.accept("logs", "protobuf", body, "otlp"))), "protobuf")
             return export_body(metrics_response(count_points(body, "protobuf")), "protobuf")
         except BadInput as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)

@@ -1,14 +1,15 @@
 """The front door over HTTP: `/v1/traces`, `/v1/logs`, `/v1/metrics` and `/gateway/<kind>`, as an ASGI application.
 
-The event loop only moves bytes. Decoding and keeping run on a bounded pool of threads: what waits is bounded in requests and
-bytes, and beyond that senders are told to come back (429 with Retry-After), never left to time out.
+The event loop moves bytes and decodes small bodies, for which a change of threads would cost more than the work. Larger ones are
+decoded on a bounded pool of threads, which hands them to other processes. What waits is bounded in requests and bytes, and beyond
+that senders are told to come back (429 with Retry-After), never left to time out.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from collectors.crossing import Crossing
 from collectors.gateways import KINDS
-from collectors.intake import Encoding, Intake, Outcome, Pending
+from collectors.intake import LARGE, Encoding, Intake, Outcome, Pending
 from collectors.limits import Limits, decompress, too_large
 from collectors.otlp_answers import CONTENT_TYPE, export_body, logs_response, metrics_response, status_body, traces_response
 from triage.errors import BadInput, StoreError, StoreUnavailable, TooLarge
@@ -26,8 +28,8 @@ from triage.ports.records import Appended
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Authorise = Callable[[str], str | None]
-"""Takes the Authorization header; gives None when ingest is allowed, else the reason why not."""
+Authorise = Callable[[str], "str | Future[str | None] | None"]
+"""Takes the Authorization header; gives None when ingest is allowed, else the reason why not; a future of it where that takes time."""
 
 # gRPC code by HTTP status, for the `code` of google.rpc.Status
 _RPC_CODE: Final = {400: 3, 401: 16, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 429: 8, 500: 13, 503: 14}
@@ -60,6 +62,7 @@ class FrontDoor:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="intake")
         self._waiting_requests = 0
         self._waiting_bytes = 0
+        self._crossing: Crossing | None = None  # made in the loop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -85,13 +88,14 @@ class FrontDoor:
         signal, kind = _target(path)
         encoding: Encoding = "json" if signal in ("gateway", "local") or "json" in headers.get("content-type", "") else "protobuf"
         try:
-            refusal = self._refuse(method, signal, kind, headers)
+            refusal = await self._refuse(method, signal, kind, headers)
         except StoreUnavailable as error:
             return self._error(503, str(error), encoding, retry_after_s=error.retry_after_s)
         if refusal:
             return self._error(*refusal, encoding)
         try:
-            body = await asyncio.wait_for(self._read(headers, receive), self._limits.read_s)
+            async with asyncio.timeout(self._limits.read_s):
+                body = await self._read(headers, receive)
         except TooLarge as error:
             return self._error(413, error.reason, encoding, close=True)
         except TimeoutError:
@@ -114,7 +118,7 @@ class FrontDoor:
             return False
         return self._waiting_requests >= limits.waiting_requests or self._waiting_bytes + size > limits.waiting_bytes
 
-    def _refuse(self, method: str, signal: str, kind: str, headers: dict[str, str]) -> tuple[int, str] | None:
+    async def _refuse(self, method: str, signal: str, kind: str, headers: dict[str, str]) -> tuple[int, str] | None:
         if not signal:
             return 404, "there is nothing here; use /v1/traces, /v1/logs, /v1/metrics or /gateway/<kind>"
         if method != "POST":
@@ -124,7 +128,8 @@ class FrontDoor:
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if signal not in ("gateway", "local") and content_type not in ("application/x-protobuf", "application/json"):
             return 415, f"Content-Type {content_type!r} is not supported; send application/x-protobuf or application/json"
-        reason = (self._local.authorise if signal == "local" else self._authorise)(headers.get("authorization", ""))
+        answer = (self._local.authorise if signal == "local" else self._authorise)(headers.get("authorization", ""))
+        reason = await asyncio.wrap_future(answer) if isinstance(answer, Future) else answer
         return (401, reason) if reason else None
 
     async def _read(self, headers: dict[str, str], receive: Receive) -> bytes:
@@ -147,12 +152,15 @@ class FrontDoor:
 
     async def _work(self, signal: str, kind: str, content_encoding: str, body: bytes, encoding: Encoding) -> Answer:
         loop = asyncio.get_running_loop()
+        crossing = self._crossing = self._crossing or Crossing(loop)
         try:
-            begun = await loop.run_in_executor(self._pool, self._begin, signal, kind, content_encoding, body, encoding)
+            if len(body) < LARGE and not content_encoding and signal in ("traces", "logs"):
+                begun = self._begin(signal, kind, content_encoding, body, encoding)
+            else:
+                begun = await loop.run_in_executor(self._pool, self._begin, signal, kind, content_encoding, body, encoding)
             if isinstance(begun, Answer):
                 return begun
-            if not begun.appended.done():
-                await asyncio.wrap_future(begun.appended)
+            await crossing.wait(begun.appended)
             return self._kept(signal, self._intake.finish(begun), encoding)
         except TooLarge as error:
             return self._error(413, error.reason, encoding)
@@ -164,15 +172,14 @@ class FrontDoor:
             return self._error(500, str(error), encoding)
 
     def _begin(self, signal: str, kind: str, content_encoding: str, body: bytes, encoding: Encoding) -> Pending | Answer:
-        """On a thread of the pool: decompress, decode, mask, hand over. What needs no store is answered at once."""
+        """Decompress, decode, mask, hand over. What needs no store is answered at once."""
         plain = decompress(body, content_encoding, self._limits.body_bytes)
         if signal == "metrics":
             return Answer(200, export_body(metrics_response(count_points(plain, encoding)), encoding), CONTENT_TYPE[encoding])
         if signal == "local":
             appended = self._local.append(plain)
             return Answer(200, orjson.dumps({"kept": appended.kept, "duplicate": appended.duplicate}))
-        records = self._intake.decode(signal, encoding, plain, gateway=kind)
-        return self._intake.begin(records, kind or "otlp")
+        return self._intake.accept(signal, encoding, plain, kind or "otlp", kind)
 
     def _kept(self, signal: str, outcome: Outcome, encoding: Encoding) -> Answer:
         if signal == "traces":

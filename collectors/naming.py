@@ -58,12 +58,13 @@ class Naming:
     responder: tuple[str, ...] = ("gateway.response.source",)
     upstream_status: tuple[str, ...] = (_RESPONSE + "x-kong-upstream-status", "gateway.upstream.status")
     flag: tuple[str, ...] = ("gateway.response.flag", "response_flags")
+    network: tuple[str, ...] = ("client.address", "network.peer.address")
     gateway_services: frozenset[str] = frozenset()
 
 
 PARTS: Final = (
     "partner", "customer", "customer_present", "interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id",
-    "idempotency", "responder", "upstream_status", "flag",
+    "idempotency", "responder", "upstream_status", "flag", "network",
 )
 
 

@@ -143,5 +143,9 @@ def _text(value: Any) -> str:
 
 
 def _hex_id(value: Any) -> str:
-    """Hex in any case; what is no hex stays as it is, and is refused as an invalid ID."""
-    return _text(value).lower()
+    """Hex in any case as lower case; what is no hex becomes empty, and is refused as an invalid ID."""
+    text = _text(value).lower()
+    try:
+        return text if len(bytes.fromhex(text)) * 2 == len(text) else ""
+    except ValueError:
+        return ""

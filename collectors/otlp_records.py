@@ -24,7 +24,6 @@ _ZEROS: Final = {16: "0" * 16, 32: "0" * 32}
 _NO_EXCEPTION: Final = ("", "", "")
 _RESOURCE_COLUMNS: Final = ("service.name", "service.instance.id", "service.version", "deployment.environment.name")
 Event = tuple[int, str, dict[str, Any]]
-_from_hex = bytes.fromhex
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,8 @@ _RESPONDERS: Final = {"upstream": "upstream", "service": "upstream", "kong": "ga
 
 
 def valid_id(text: str, length: int) -> bool:
-    """Whether this is an ID of the length (16 or 32), in lower-case hex, and not all zero."""
-    if len(text) != length or text == _ZEROS[length]:
-        return False
-    try:
-        return len(_from_hex(text)) * 2 == length
-    except ValueError:
-        return False
+    """Whether hex text is an ID of the length (16 or 32), and not all zero."""
+    return len(text) == length and text != _ZEROS[length]
 
 
 @dataclass(slots=True)
@@ -103,10 +97,10 @@ class SpanSink:
     ) -> None:
         """One span. Invalid IDs and times beyond 64 bits are rejected with the reason."""
         if not valid_id(trace_id, 32) or not valid_id(span_id, 16):
-            records.reject("spans", "invalid trace ID or span ID: 16 and 8 bytes, not all zero, are needed")
+            records.reject("spans", "invalid trace ID or span ID: 16 and 8 bytes, not all zero, are needed", ids=_good(trace_id, span_id))
             return
         if not (0 <= start <= _MAX_NS and 0 <= end <= _MAX_NS):
-            records.reject("spans", "the time does not fit nanoseconds since 1970 in 63 bits")
+            records.reject("spans", "the time does not fit nanoseconds since 1970 in 63 bits", ids=(trace_id, span_id))
             return
         start = start or end
         duration = end - start if end > start else 0
@@ -152,7 +146,7 @@ class SpanSink:
             resource_in(path) if path and route != path else "",
             "" if resource.service in self.naming.gateway_services else resource.service, upstream_status, responder, flag, -1,
             _size(attributes, "http.request"), _size(attributes, "http.response"), "otlp", resource.instance, resource.version,
-            resource.environment, True,
+            resource.environment, True, part("network", ""),
         ))
 
     def _codes(self, attributes: dict[str, Any]) -> tuple[tuple[str, ...], str]:
@@ -193,7 +187,8 @@ class LogSink:
         """One log record. A zero time takes the observed time; an invalid trace ID means: not linked to a trace."""
         at = time or observed
         if not 0 < at <= _MAX_NS:
-            records.reject("logs", "the record has no time" if at == 0 else "the time does not fit nanoseconds since 1970 in 63 bits")
+            reason = "the record has no time" if at == 0 else "the time does not fit nanoseconds since 1970 in 63 bits"
+            records.reject("logs", reason, ids=_good(trace_id, ""))
             return
         if not valid_id(trace_id, 32):
             trace_id = span_id = ""
@@ -262,3 +257,8 @@ def _content(
         return orjson.dumps(parts)
     except TypeError:  # lone surrogates, numbers beyond 64 bits
         return repr(parts).encode("utf-8", "replace")
+
+
+def _good(trace_id: str, span_id: str) -> tuple[str, ...]:
+    """Those of the IDs of a refused record that somebody may ask for."""
+    return tuple(value for value, length in ((trace_id, 32), (span_id, 16)) if valid_id(value, length))

@@ -18,6 +18,7 @@ from triage.incidents.fold import FoldSettings, fold_findings
 from triage.mask.masker import Masker
 from triage.notify.delivery import Courier, DeliveryRun
 from triage.notify.outbox import plan_deliveries
+from triage.ports.masked import MaskedRecords
 from triage.ports.records import Appended, RecordStore
 from triage.ports.state import StateStore
 
@@ -34,7 +35,15 @@ if TYPE_CHECKING:  # scikit-learn is loaded only where `analyse_once` runs
             ...
 
 
-def receive(records: Records, masker: Masker, store: RecordStore) -> tuple[Future[Appended], int]:
+class Keeper(Protocol):
+    """Who takes masked records on: a store, or in a helper process the way back to the service, which has the store."""
+
+    def submit(self, batch: MaskedRecords) -> Future[Appended]:
+        """See `RecordStore.submit`."""
+        ...
+
+
+def receive(records: Records, masker: Masker, store: Keeper) -> tuple[Future[Appended], int]:
     """Mask and keep; nothing else ever writes records. Returns what will be kept and how many values were masked."""
     masked = masker.mask(records)
     return store.submit(masked), masked.masked

@@ -66,6 +66,7 @@ def append_call(records: Records, call: GatewayCall, witness_id: str, routes: Ro
         "service": call.service, "upstream_status": call.upstream_status, "responder": call.responder, "flag": call.flag,
         "gateway_ms": call.gateway_ms, "bytes_in": call.bytes_in, "bytes_out": call.bytes_out, "source": call.kind,
         "instance": call.instance, "version": call.version, "environment": call.environment, "sampled": ids.sampled,
+        "network": call.network,
     }
     for column in CALL_COLUMNS:
         records.calls[column].append(row[column])

@@ -57,6 +57,7 @@ class GatewayCall:
     instance: str = ""
     version: str = ""
     environment: str = ""
+    network: str = ""  # the caller's address, raw
     yearless: bool = False  # the gateway's log names no year; `time_ns` is of 2000
 
 

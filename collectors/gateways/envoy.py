@@ -27,6 +27,7 @@ NAMES: Final[Names] = {
     "flag": ("response_flags",),
     "message": ("upstream_transport_failure_reason",),
     "code": ("ob_error_code", "error_code"),
+    "client_address": ("x_forwarded_for", "downstream_remote_address", "downstream_direct_remote_address"),
     "instance": ("node_id", "hostname", "pod_name"),
     "request_id": ("x_request_id", "req_x_request_id"),
 }

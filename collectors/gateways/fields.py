@@ -171,6 +171,7 @@ def flat_call(kind: str, entry: str | dict[str, Any], names: Names) -> GatewayCa
         bytes_out=whole(fields.text("bytes_out")),
         instance=fields.text("instance"),
         version=fields.text("version"),
+        network=fields.text("client_address"),
         environment=fields.text("environment"),
     )
 

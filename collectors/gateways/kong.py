@@ -65,6 +65,7 @@ def _call(entry: dict[str, Any]) -> GatewayCall:
         bytes_in=whole(request.get("size")),
         bytes_out=whole(response.get("size")),
         instance=text(entry.get("node")) or text(entry.get("hostname")),
+        network=text(entry.get("client_ip")),
         environment=text(entry.get("workspace_name")) if entry.get("workspace_name") != "default" else "",
     )
 

@@ -24,6 +24,7 @@ NAMES: Final[Names] = {
     "service": ("upstream_name", "proxy_host", "upstream_addr"),
     "upstream_s": ("upstream_response_time",),
     "code": ("ob_error_code", "error_code"),
+    "client_address": ("remote_addr", "http_x_forwarded_for"),
     "instance": ("hostname", "server_instance"),
     "gateway_request_id": ("req_id",),
     "request_id": ("http_x_request_id", "sent_http_x_request_id"),

@@ -12,6 +12,7 @@ import orjson
 from collectors.gateways import GATEWAYS, KINDS, Gateway
 from collectors.gateways.append import Identities, append_call
 from collectors.gateways.times import in_nearest_year
+from collectors.refused import ids_in
 from collectors.routes import RouteCatalogue
 from triage.domain.records import Records
 from triage.errors import BadInput
@@ -52,7 +53,7 @@ def read_lines(
         try:
             call = gateway.parse(_renamed(entry, names) if names else entry)
         except BadInput as error:
-            records.reject("calls", error.reason, number)
+            records.reject("calls", error.reason, number, ids_in(entry))
             continue
         if call.yearless and now_ns:
             call = replace(call, time_ns=in_nearest_year(call.time_ns, now_ns))
@@ -86,7 +87,7 @@ def _line(number: int, line: str, records: Records) -> Iterator[tuple[int, Entry
     except ValueError as error:
         if line[0] == "{":
             cut = " (it was over 1 MiB and was cut)" if len(line) >= LONGEST_LINE // 4 else ""
-            records.reject("calls", f"the line is not JSON: {str(error)[:120]}{cut}", number)
+            records.reject("calls", f"the line is not JSON: {str(error)[:120]}{cut}", number, ids_in(line))
             return
         yield number, line  # a text format that begins with a bracket
         return

@@ -10,7 +10,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import grpc
@@ -57,6 +57,7 @@ class Door:
     grpc_port: int = 0
     away: list[StoreUnavailable] = field(default_factory=list)
     token: str = ""
+    asked: dict[str, Future[str | None]] = field(default_factory=dict)  # headers that take time to check
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=20))
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
@@ -81,7 +82,9 @@ def door() -> Iterator[Door]:
     made = Door(store, intake)
     limits = Limits(body_bytes=LIMIT, read_s=1.0)
 
-    def authorise(header: str) -> str | None:
+    def authorise(header: str) -> str | Future[str | None] | None:
+        if header in made.asked:
+            return made.asked[header]
         return None if not made.token or header == f"Bearer {made.token}" else "an ingest token is needed"
 
     app = FrontDoor(intake, limits, authorise, Local(lambda header: "closed", lambda data: Appended({}, {})))
@@ -181,6 +184,16 @@ def test_bad_records_are_told_and_good_ones_beside_them_kept(door: Door) -> None
     assert door.kept()["spans"] == 1
 
 
+def test_each_signal_has_its_own_retention(door: Door) -> None:
+    door.intake.kept_days = {"spans": 7, "calls": 60}
+    old = NOW - 10 * 86_400 * 10**9
+    answer = door.post("/v1/traces", span_json(startTimeUnixNano=str(old), endTimeUnixNano=str(old + 1)), JSON)
+    assert json.loads(answer.data)["partialSuccess"]["rejectedSpans"] == "1"
+    record = {"timeUnixNano": str(old), "body": {"stringValue": "x"}}
+    assert door.post("/v1/logs", orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}), JSON).status == 200
+    assert door.kept() == {"spans": 0, "logs": 1, "calls": 1}, "logs as records, 30 days; calls longer than both"
+
+
 def test_a_log_without_time_takes_the_observed_time_and_a_bad_trace_id_means_no_link(door: Door) -> None:
     record = {"observedTimeUnixNano": str(NOW), "traceId": "0" * 32, "body": {"stringValue": "x"}}
     body = orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record, record, {"body": {"stringValue": "no time"}}]}]}]})
@@ -215,6 +228,20 @@ def test_a_token_is_asked_for_when_there_is_one(door: Door) -> None:
     assert door.post("/local/append", b"", {"authorization": "Bearer secret"}).status == 401
 
 
+def test_a_token_that_takes_time_to_check_holds_up_nobody_else(door: Door) -> None:
+    door.asked["Bearer slow"] = Future()
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(door.post, "/v1/traces", traces(10, NOW, 1), PROTOBUF | {"authorization": "Bearer slow"})
+        slow_grpc = pool.submit(call_grpc, door, "logs.v1.LogsService", logs(10, NOW, 1), "slow")
+        assert door.post("/v1/traces", traces(10, NOW, 2), PROTOBUF).status == 200
+        assert not slow.done()
+        assert not slow_grpc.done()
+        door.asked["Bearer slow"].set_result(None)
+        assert slow.result(timeout=10).status == 200
+        assert ExportLogsServiceResponse.FromString(slow_grpc.result(timeout=10)) == ExportLogsServiceResponse()
+    assert door.kept()["spans"] == 20
+
+
 def test_gateway_lines_are_answered_one_by_one(door: Door) -> None:
     line = (b'67.43.156.13 - - [28/May/2026:20:27:33 +0000] "GET /accounts/22289 HTTP/1.1" 200 612 "-" "curl/8"')
     answer = door.post("/gateway/nginx", line + b"\nnonsense\n" + line, {"content-type": "text/plain"})
@@ -235,14 +262,18 @@ def test_a_bomb_is_refused_quickly_and_in_little_memory(bomb: str) -> None:
         body = b"".join([*(machine.compress(b"\0" * (1 << 20)) for _ in range(1024)), machine.flush()])
     else:
         body = zstandard.ZstdCompressor(level=3).compress(b"\0" * (1 << 30))
-    tracemalloc.start()
-    began = time.perf_counter()
+    began = time.thread_time()  # this thread's share, whatever else the machine does
     with pytest.raises(TooLarge):
         decompress(body, bomb, 64 << 20)
-    seconds, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1]
+    seconds = time.thread_time() - began
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        decompress(body, bomb, 64 << 20)
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert seconds < 3
-    assert peak < 150 << 20
+    assert len(body) < 1_200_000
+    assert seconds < 1
+    assert peak < 100 << 20
 
 
 def call_grpc(door: Door, service: str, body: bytes, token: str = "") -> bytes:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
 import orjson
 
 from triage.domain.columns import COLUMNS, ColumnType, Signal
 from triage.domain.records import Columns, Records
+from triage.mask.numbers import network
 from triage.mask.rules import Rule, owner_in
 from triage.mask.text import TextMasker
 from triage.mask.tokens import MASKED
@@ -24,6 +26,7 @@ _BLOCK: Final = 64  # of SHA-256
 _KNOWN_KEYS: Final = 4096
 _KNOWN_VALUES: Final = 1024  # a key
 _SHORT: Final = 64
+_FEW: Final = 8  # so many texts of a column are looked at one by one
 _DEEPEST: Final = 16
 _SMALL: Final = 10**12  # numbers under this have too few digits for a card
 _INT64: Final = 2**63
@@ -122,6 +125,18 @@ class Masker:
         return masked
 
 
+    def strings(self, key: _Key, values: list[str]) -> list[str]:
+        """`string` for many values of a text column."""
+        if len(values) < _FEW:
+            return [self.string(key, value) for value in values]
+        masked = self._text.texts([value if value.isascii() else _valid(value) for value in values])
+        room = _KNOWN_VALUES - len(key.harmless)
+        if room > 0:
+            short = (value for value, text in zip(values, masked, strict=True) if text == value and len(value) <= _SHORT)
+            key.harmless.update(islice(short, room))
+        return masked
+
+
 class _Batch:
     """One batch on its way: counts what was masked, and remembers pseudonyms while the batch lasts."""
 
@@ -147,12 +162,20 @@ class _Batch:
             return self._objects(values)
         if name in _HASHES and _are_hashes(values, _HASHES[name]):
             return values
+        if name == "network":
+            return self._networks(values)
         if name in _PSEUDONYMS:
             return [self._pseudonym(_as_text(value)) if value else "" for value in values]
         if name in _IDS or name in _HASHES:
             key = self._masker.key("request.id")
             return [self._string(key, _as_text(value)) if value else "" for value in values]
         return self._texts(self._masker.column(name), values)
+
+    def _networks(self, values: list[Any]) -> list[str]:
+        """Pseudonyms of the networks of addresses: who calls from many places shows, from where does not."""
+        texts = [_as_text(value) for value in values]
+        known = {text: self._pseudonym(network(text)) if text else "" for text in set(texts)}
+        return [known[text] for text in texts]
 
     def _texts(self, key: _Key, values: list[Any]) -> list[Any]:
         """Each distinct value is looked at once."""
@@ -161,14 +184,10 @@ class _Batch:
         except TypeError:  # not text
             values = [_as_text(value) for value in values]
             distinct = set(values)
-        changed: dict[Any, str] = {}
-        harmless, text = key.harmless, self._masker.string
-        for value in distinct:
-            if value in harmless or not value:
-                continue
-            masked = text(key, _as_text(value))
-            if masked != value:
-                changed[value] = masked
+        harmless = key.harmless
+        unknown = [value for value in distinct if value and value not in harmless]
+        masked = self._masker.strings(key, list(map(_as_text, unknown))) if unknown else []
+        changed = {value: text for value, text in zip(unknown, masked, strict=True) if text != value}
         if not changed:
             return values
         masked_values = [changed.get(value, value) for value in values]
@@ -185,7 +204,8 @@ class _Batch:
                 continue
             known = shared.get(id(value))
             if known is None:
-                known = shared[id(value)] = _json(self._value(self._root, value, 0))
+                masked = self._mapping(value, self._root, 0) if type(value) is dict else self._value(self._root, value, 0)
+                known = shared[id(value)] = _json(masked)
             out.append(known)
         return out
 

@@ -13,6 +13,7 @@ from typing import Final
 from triage.mask import numbers, tokens
 from triage.mask.paths import Paths
 from triage.mask.rules import Rule, rule_of
+from triage.mask.suspects import LONG, WORDS, marks
 from triage.mask.tokens import MASKED
 
 _PASSES: Final = 5
@@ -76,6 +77,24 @@ class TextMasker:
             text = masked
         return MASKED
 
+    def texts(self, texts: list[str]) -> list[str]:
+        """`text` for each of many texts that can be written as UTF-8; only those that a test of all together suspects are looked at."""
+        out = list(texts)
+        places = list(range(len(out)))
+        for _ in range(_PASSES):
+            if not places:
+                return out
+            changed: list[int] = []
+            for place, mark in zip(places, marks([out[place] for place in places]), strict=True):
+                masked = self._suspect(out[place], mark) if mark else out[place]
+                if masked != out[place]:
+                    out[place] = masked
+                    changed.append(place)
+            places = changed
+        for place in places:
+            out[place] = MASKED
+        return out
+
     def path(self, text: str) -> str:
         """A path or URL: without query and user information, the account IDs in it as pseudonyms."""
         return self.text(self._paths.bare(text))
@@ -88,7 +107,18 @@ class TextMasker:
         """What masks text values under a rule."""
         return self._by_rule[rule]
 
+    def _suspect(self, text: str, mark: int) -> str:
+        """`_once` without the parts that no mark asks for."""
+        words = self._words(text) if mark & WORDS else text
+        if words != text:
+            return numbers.masked(words, self._pseudonym)
+        return numbers.masked(text, self._pseudonym, long=bool(mark & LONG)) if mark > WORDS else text
+
     def _once(self, text: str) -> str:
+        return numbers.masked(self._words(text), self._pseudonym)
+
+    def _words(self, text: str) -> str:
+        """Everything but numbers."""
         if "eyJ" in text:
             text = tokens.JWT.sub(lambda match: tokens.summary(match[0], self._pseudonym), text)
         text = _vendor_tokens(text)
@@ -100,7 +130,7 @@ class TextMasker:
             text = _EMAIL.sub(r"*@\1", text)
         if "/" in text:
             text = self._paths.in_text(text)
-        return numbers.masked(text, self._pseudonym)
+        return text
 
     def _pairs(self, text: str) -> str:
         """`key=value`, `key: value`, `"key":"value"` anywhere in a text, by the rule of the key."""

@@ -33,6 +33,8 @@ def from_bytes(data: bytes) -> MaskedRecords:
         tables, at = [], _HEAD.size
         for signal, length in zip(SIGNALS, lengths, strict=True):
             table = pa.ipc.open_stream(pa.py_buffer(data)[at : at + length]).read_all()
+            for column in arrow_schema(signal).names[len(table.schema) :]:  # written before this column was kept
+                table = table.append_column(column, pa.array([""] * len(table), pa.string()))
             if not table.schema.equals(arrow_schema(signal)):
                 raise BadInput(f"the columns of {signal} are not those of this version")
             tables.append(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ _ARROW: Final[dict[ColumnType, pa.DataType]] = {"str": pa.string(), "int": pa.in
 _INT64: Final = 2**63
 
 
+@cache
 def arrow_schema(signal: Signal) -> pa.Schema:
     """The Arrow schema of a signal's table, its columns in the order of `triage.domain.columns`."""
     return pa.schema([(name, _ARROW[kind]) for name, kind in COLUMNS[signal].items()])
@@ -120,7 +122,7 @@ def _valid_text(value: Any) -> str:
 def _array(values: list[Any], kind: ColumnType) -> pa.Array:
     try:
         first = values[0]
-        if first is not None and (kind != "str" or not first) and values.count(first) == len(values):
+        if first is not None and (kind != "str" or not first) and values[-1] == first and values.count(first) == len(values):
             return pa.repeat(pa.scalar(first, type=_ARROW[kind]), len(values))  # eight times as fast as value by value
         array = pa.array(values, type=_ARROW[kind])
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
