@@ -15,7 +15,7 @@ import pyarrow as pa
 from triage.domain.columns import COLUMNS, Signal
 from triage.domain.windows import NS, from_rfc3339
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.rollups import CALLS_SCHEMA, ERRORS_SCHEMA
+from triage.ports.rollups import CALLS_SCHEMA, CUSTOMERS_SCHEMA, ERRORS_SCHEMA
 
 Row = dict[str, Any]
 
@@ -101,6 +101,11 @@ def call_rollups(rows: Iterable[Row]) -> pa.Table:
 def error_rollups(rows: Iterable[Row]) -> pa.Table:
     """Roll-up rows of kind `errors`; what a row leaves out is empty or 0."""
     return _rollups(ERRORS_SCHEMA, {"count": 1, "outcome": "bank_error", "group_id": "g1"}, rows)
+
+
+def customer_rollups(rows: Iterable[Row]) -> pa.Table:
+    """Roll-up rows of kind `customers`; what a row leaves out is empty or 0."""
+    return _rollups(CUSTOMERS_SCHEMA, {"sketch": [], "outcome": "ok"}, rows)
 
 
 def _rollups(schema: pa.Schema, defaults: Row, rows: Iterable[Row]) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import DAY, SECOND, T0, call, log, masked, span, span_id, trace_id
+from builders import DAY, SECOND, T0, call, log, masked, span, span_id, trace_id, uuid
 from contracts.record_checks import ALWAYS, keep, numbers
 
 from triage.errors import BadInput
@@ -76,6 +76,27 @@ class RecordReads:
         assert [f.witness_id for f in store.find("consent-1")] == [span_id(i) for i in range(8, 0, -1)]
         assert [f.witness_id for f in store.find("consent-1", limit=3)] == [span_id(i) for i in (8, 7, 6)]
         assert store.find("") == []
+
+    def test_find_takes_several_ids_and_says_which(self, store: RecordStore) -> None:
+        rows = [call(i, consent_id="consent-1", payment_id=f"pay-{i}", time_ns=T0 + i * DAY // 4) for i in range(1, 9)]
+        keep(store, masked([span(0xABC, trace_id=trace_id(50), time_ns=T0)], [log(1, trace_id=trace_id(51))], rows))
+        found = store.find("nothing", "pay-3", "consent-1", trace_id(50), span_id(0xABC), trace_id(51), "pay-3", "", limit=2)
+        assert sorted((f.value, f.kind, f.time_ns) for f in found) == sorted([
+            ("pay-3", "payment_id", T0 + 3 * DAY // 4), ("consent-1", "consent_id", T0 + 2 * DAY),
+            ("consent-1", "consent_id", T0 + 7 * DAY // 4), (trace_id(50), "trace_id", T0), (span_id(0xABC), "span_id", T0),
+            (trace_id(51), "trace_id", T0),
+        ])
+        assert [f.time_ns for f in found] == sorted((f.time_ns for f in found), reverse=True)
+        assert store.find() == []
+
+    def test_find_the_call_of_a_span_id_that_only_the_gateway_saw(self, store: RecordStore) -> None:
+        keep(store, masked(calls=[call(7, span_id=span_id(0xF00), sampled=False)]))
+        assert store.find(span_id(0xF00)) == [Found("span_id", span_id(0xF00), trace_id(7), span_id(7), T0)]
+
+    def test_nothing_is_pending_once_it_is_found(self, store: RecordStore) -> None:
+        store.append(masked(calls=[call(1)]))
+        assert store.pending(uuid(1), uuid(2)) <= {uuid(1)}
+        assert len(store.find(uuid(1))) == 1, "whoever asks what is pending finds it afterwards"
 
     def test_pages_run_newest_first_without_gap_or_repeat(self, store: RecordStore) -> None:
         keep(store, masked(calls=[call(i, time_ns=T0 + (i // 4) * 12 * 3600 * SECOND) for i in range(1, 18)]))

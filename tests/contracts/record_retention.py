@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from builders import DAY, MINUTE, T0, call, call_rollups, error_rollups, log, masked, span, span_id, table, trace_id, uuid
-from contracts.record_checks import ALWAYS, Reopen, keep, scan
+from builders import (
+    DAY,
+    MINUTE,
+    T0,
+    call,
+    call_rollups,
+    customer_rollups,
+    error_rollups,
+    log,
+    masked,
+    span,
+    span_id,
+    table,
+    trace_id,
+    uuid,
+)
+from contracts.record_checks import ALWAYS, Reopen, keep, numbers, scan
 
 from triage.domain.columns import SIGNALS
-from triage.domain.windows import Window
+from triage.domain.windows import Window, day_of
 from triage.errors import StoreError
 from triage.ports.records import Condition, RecordStore
 from triage.ports.rollups import SCHEMAS
@@ -51,6 +66,26 @@ class RecordRetention:
         with pytest.raises(StoreError):
             store.rollups("calls", ALWAYS, [Condition("no_such_column", "=", "x")])
 
+    def test_customer_sketches_come_back_as_they_were(self, store: RecordStore) -> None:
+        rows = customer_rollups([
+            {"minute": 60, "partner": "p", "api": "GET /a", "sketch": [-(2**31), -1, 7, 2**31 - 1]},
+            {"minute": 120, "partner": "p", "api": "GET /a", "outcome": "bank_error", "sketch": list(range(4096))},
+        ])
+        store.replace_rollups("customers", [60, 120], rows)
+        assert store.rollups("customers", ALWAYS).equals(rows)
+        failed = store.rollups("customers", ALWAYS, [Condition("outcome", "=", "bank_error"), Condition("partner", "=", "p")])
+        assert failed.column("minute").to_pylist() == [120]
+
+    def test_old_rollups_are_dropped_of_every_kind(self, store: RecordStore) -> None:
+        store.replace_rollups("calls", [9, 10], call_rollups([{"minute": m, "partner": p} for m in (9, 10) for p in "ab"]))
+        store.replace_rollups("errors", [9, 10], error_rollups([{"minute": m, "partner": "a"} for m in (9, 10)]))
+        store.replace_rollups("customers", [0, 60], customer_rollups([{"minute": m, "partner": "a"} for m in (0, 60)]))
+        assert store.drop_rollups(10) == 4
+        assert store.drop_rollups(10) == 0
+        assert store.rollups("calls", ALWAYS).column("minute").to_pylist() == [10, 10]
+        assert store.rollups("errors", ALWAYS).column("minute").to_pylist() == [10]
+        assert store.rollups("customers", ALWAYS).column("minute").to_pylist() == [60]
+
     # -- retention --------------------------------------------------------------------------------------------------------
 
     def test_dropping_a_day_removes_one_signal_of_it(self, store: RecordStore) -> None:
@@ -80,6 +115,53 @@ class RecordRetention:
         assert [scan(store, signal) for signal in SIGNALS] == [[1], [1], [1]]
         assert store.find(uuid(1))[0].witness_id == span_id(1)
         assert store.append(batch).duplicate == {"spans": 1, "logs": 1, "calls": 1}, "what is pinned is known"
+
+    def test_ids_outlive_their_day(self, store: RecordStore, reopen: Reopen) -> None:
+        aliases = {name: f"{name}-1" for name in ("interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id")}
+        keep(store, masked(
+            [span(0xABC, trace_id=trace_id(5))], [log(1, trace_id=trace_id(6))], [call(1, **aliases), call(2, time_ns=T0 + DAY)]))
+        for signal in SIGNALS:
+            store.drop_day(signal, "2026-03-02")
+        store = reopen(store)
+        store.settle_reads()
+        known = [*aliases.values(), trace_id(1), span_id(1), trace_id(5), trace_id(6)]
+        assert store.find(*known) == []
+        assert store.last_seen(*known, "never", trace_id(99), "") == dict.fromkeys(known, "2026-03-02")
+        assert store.last_seen(span_id(0xABC)) == store.last_seen() == {}
+        assert store.find(uuid(2))[0].witness_id == span_id(2)
+
+    def test_ids_are_forgotten_after_their_time(self, store: RecordStore) -> None:
+        later = T0 + 40 * DAY
+        keep(store, masked(calls=[call(1), call(2, time_ns=later)]))
+        store.drop_day("calls", "2026-03-02")
+        store.drop_day("calls", day_of(later))
+        store.tend(later + DAY, ledger_days=60)
+        assert store.last_seen(uuid(1), uuid(2)) == {uuid(1): "2026-03-02", uuid(2): day_of(later)}
+        store.tend(later + 10 * DAY, ledger_days=15)
+        assert store.last_seen(uuid(1), uuid(2)) == {uuid(2): day_of(later)}
+
+    def test_an_id_was_seen_last_on_its_newest_day(self, store: RecordStore) -> None:
+        keep(store, masked(calls=[call(n, consent_id="consent-1", time_ns=T0 + n * DAY) for n in (1, 3, 2)]))
+        for day in ("2026-03-03", "2026-03-04", "2026-03-05"):
+            store.drop_day("calls", day)
+        assert store.last_seen("consent-1") == {"consent-1": "2026-03-05"}
+
+    def test_tending_changes_no_answer(self, store: RecordStore, reopen: Reopen) -> None:
+        rows = [call(n, time_ns=T0 + n * 7 * MINUTE, consent_id="consent-1") for n in range(1, 40)]
+        spans = [span(n, trace_id=trace_id(n), time_ns=T0 + n * 7 * MINUTE + 1) for n in range(1, 60)]
+        keep(store, masked(spans, calls=rows[:20]))
+        for late in ([], rows[20:30], [], rows[30:], [], [], []):
+            keep(store, masked(calls=late))
+            store.tend(T0 + 2 * DAY, ledger_days=396)
+        store = reopen(store)
+        assert [f.witness_id for f in store.find("consent-1")] == [row["witness_id"] for row in rows[::-1]]
+        for n in (1, 25, 39):
+            assert numbers(store.witnesses([span_id(n)])) == [n]
+            assert numbers(store.by_trace("spans", [trace_id(n)])) == [n]
+            assert store.find(span_id(n))[0].trace_id == trace_id(n)
+        assert [f.kind for f in store.find(span_id(55))] == ["span_id"]
+        assert [f.kind for f in store.find(trace_id(55))] == ["trace_id"]
+        assert store.append(masked(spans, calls=rows)).kept == {"spans": 0, "logs": 0, "calls": 0}
 
     def test_late_records_of_a_pinned_trace_are_pinned(self, store: RecordStore) -> None:
         keep(store, masked([span(1)]))

@@ -47,6 +47,17 @@ class StateStoreContract:
         assert store.select("incident").next is None
         store.ping()
 
+    def test_old_documents_of_a_kind_are_purged(self, store: StateStore) -> None:
+        for sort in (0, 5, 9, 10, 11):
+            store.put("delivery", f"d{sort}", {}, version=None, sort=sort, tags=["state:delivered"])
+            store.put("incident", f"i{sort}", {}, version=None, sort=sort)
+        store.settle_reads()
+        assert store.purge("delivery", 10) == 2
+        assert ids(store, "delivery", ["state:delivered"]) == ["d11", "d10", "d0"], "undated ones (0) stay"
+        assert len(ids(store, "incident")) == 5
+        assert store.get("delivery", "d5") is None
+        assert store.purge("delivery", 10) == 0
+
     def test_bodies_belong_to_the_caller(self, store: StateStore) -> None:
         body = {"items": [1]}
         put = store.put("k", "a", body, version=None)

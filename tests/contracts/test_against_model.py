@@ -1,4 +1,5 @@
-"""Any history of appends, pins, drops and restarts leaves a store as it leaves the plain-Python model."""
+"""Any history of appends (new, duplicate, late), roll-ups, pins, expiries and restarts leaves a store as it leaves the plain-Python
+model."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import pyarrow as pa
 import pytest
 from builders import DAY, T0, Row, call, log, masked, span, span_id, trace_id, uuid
 from contracts.record_checks import ALWAYS
@@ -15,8 +17,9 @@ from elasticsearch import Elasticsearch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from triage.analyse.rollup import call_rollups, customer_rollups, hours_of, united_customers, with_api
 from triage.domain.columns import COLUMNS, SIGNALS, Signal
-from triage.domain.windows import Window, day_of
+from triage.domain.windows import MINUTE_NS, Window, day_of
 from triage.ports.records import RecordStore
 from triage.store.elastic_records import ElasticRecordStore
 from triage.store.embedded_records import EmbeddedRecordStore
@@ -27,11 +30,13 @@ Step = tuple[str, Any]
 
 TRACES: Final = [1, 2, 3]
 TIMES: Final = [T0, T0 + 1, T0 + DAY, T0 + 2 * DAY]
+MINUTES: Final = sorted({time_ns // MINUTE_NS for time_ns in TIMES})
 DAYS: Final = sorted({day_of(time_ns) for time_ns in TIMES})
 POOL: Final[dict[Signal, list[Row]]] = {
     "spans": [span(n, trace_id=trace_id(t), time_ns=TIMES[(n + t) % 4]) for t in TRACES for n in (1, 2)],
     "logs": [log(n, trace_id=trace_id(n % 3) if n % 3 else "", time_ns=TIMES[n % 4]) for n in range(1, 6)],
-    "calls": [call(n, trace_id=trace_id(1 + n % 3), consent_id=uuid(n % 2), time_ns=TIMES[n % 4]) for n in range(1, 6)],
+    "calls": [call(n, customer=f"c{n % 3}", trace_id=trace_id(1 + n % 3), consent_id=uuid(n % 2), time_ns=TIMES[n % 4])
+              for n in range(1, 6)],
 }
 IDS: Final = [*map(trace_id, TRACES), *map(span_id, (1, 2)), *map(uuid, range(6))]
 
@@ -40,6 +45,8 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("append"), CHOICES),
         st.tuples(st.just("append"), CHOICES),
+        st.tuples(st.just("roll up"), st.sets(st.sampled_from(MINUTES), min_size=1)),
+        st.tuples(st.just("drop roll-ups"), st.sampled_from(MINUTES)),
         st.tuples(st.just("pin"), st.sampled_from(TRACES)),
         st.tuples(st.just("drop"), st.tuples(st.sampled_from(SIGNALS), st.sampled_from(DAYS))),
         st.tuples(st.just("reopen"), st.none()),
@@ -54,6 +61,10 @@ def act(store: RecordStore, step: Step, reopen: Open) -> tuple[RecordStore, obje
     if what == "append":
         appended = store.append(masked(**argument))
         return store, (appended.kept, appended.duplicate)
+    if what == "roll up":
+        return store, roll_up(store, argument)
+    if what == "drop roll-ups":
+        return store, store.drop_rollups(argument)
     if what == "pin":
         store.pin([trace_id(argument)])
         return store, None
@@ -62,6 +73,18 @@ def act(store: RecordStore, step: Step, reopen: Open) -> tuple[RecordStore, obje
         return store, store.drop_day(*argument)
     store.close()
     return reopen(), None
+
+
+def roll_up(store: RecordStore, minutes: set[int]) -> None:
+    """Compute the roll-ups of these minutes again from their records, as the analysis does."""
+    store.settle_reads()
+    calls = with_api(store.scan("calls", ALWAYS, list(COLUMNS["calls"])))
+    mine = calls.filter(pa.array([minute in minutes for minute in calls.column("minute").to_pylist()], pa.bool_()))
+    store.replace_rollups("calls", minutes, call_rollups(mine))
+    hours = hours_of(minutes)
+    before = store.rollups("customers", Window(hours[0] * MINUTE_NS, (hours[-1] + 1) * MINUTE_NS))
+    before = before.filter(pa.array([minute in hours for minute in before.column("minute").to_pylist()], pa.bool_()))
+    store.replace_rollups("customers", hours, united_customers(before, customer_rollups(mine)))
 
 
 def seen(store: RecordStore) -> dict[str, object]:
@@ -77,8 +100,11 @@ def seen(store: RecordStore) -> dict[str, object]:
         view[f"scan {signal}"] = sorted(map(repr, rows))
         view[f"search {signal}"] = pages(store, signal)
         view[f"trace {signal}"] = store.by_trace(signal, [trace_id(1), trace_id(3)]).to_pylist()
+    for kind in ("calls", "customers"):
+        view[f"roll-ups {kind}"] = sorted(map(repr, store.rollups(kind, ALWAYS).to_pylist()))  # type: ignore[arg-type]
     for value in IDS:
-        view[f"find {value}"] = store.find(value)
+        view[f"find {value}"] = found = store.find(value)
+        view[f"last seen {value}"] = None if found else store.last_seen(value)
     return view
 
 

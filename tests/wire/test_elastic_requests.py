@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
-from builders import T0, call, call_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
+from builders import T0, call, call_rollups, customer_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
 from elasticsearch import Elasticsearch
 
 from triage.domain.windows import Window
@@ -49,7 +49,7 @@ class Wire:
         """All requests, as they stand in a golden file."""
         text = "\n\n".join(sent.strip() for sent in self.sent).replace(self._prefix, "triage") + "\n"
         for pattern, instead in [
-            (r'"at_ns":\d+', '"at_ns":"NOW"'),
+            (r'"at_ns":\d+', '"at_ns":"NOW"'), (r'"at_ns":{"gte":\d+', '"at_ns":{"gte":"HALF A MINUTE AGO"'),
             (r'"id":"[\w=-]{40,}"', '"id":"POINT-IN-TIME"'),
             (r'"_id":"[\w-]{20}"', '"_id":"RECEIPT"'),
         ]:
@@ -89,6 +89,16 @@ def replace_twice(store: ElasticRecordStore) -> None:
         store.replace_rollups("errors", [1, 2], error_rollups([{"minute": 1, "partner": partner}]))
 
 
+def drop_rollups(store: ElasticRecordStore) -> None:
+    store.replace_rollups("customers", [60], customer_rollups([{"minute": 60, "partner": "p", "api": "GET /a", "sketch": [-5, 7]}]))
+    store.drop_rollups(100)
+
+
+def drop_and_tend(store: ElasticRecordStore) -> None:
+    store.drop_day("logs", "2026-03-02")
+    store.tend(T0 + 450 * 86_400 * 10**9, ledger_days=396)
+
+
 def pin_and_drop(store: ElasticRecordStore) -> None:
     store.pin([trace_id(1)])
     store.drop_day("spans", "2026-03-02")
@@ -103,12 +113,18 @@ RECORDS: Final[dict[str, Callable[[ElasticRecordStore], object]]] = {
     "by-trace": lambda s: s.by_trace("spans", [trace_id(1), trace_id(2)]),
     "witnesses": lambda s: s.witnesses([span_id(1)]),
     "find": lambda s: s.find(uuid(1)),
+    "find-several": lambda s: s.find(trace_id(1), span_id(2), "consent-1"),
+    "last-seen": lambda s: s.last_seen(uuid(1), "consent-1"),
+    "pending": lambda s: s.pending(uuid(1)),
+    "tend": drop_and_tend,
     "search": lambda s: s.search("calls", (), HOUR, 2),
     "search-text": lambda s: s.search("logs", [Condition("body", "contains", "Time-out?")], None, 2),
     "search-next-page": lambda s: s.search("spans", (), None, 1, s.search("spans", (), None, 1).next),
     "rollups-replace": replace_twice,
     "rollups-calls": lambda s: s.replace_rollups("calls", [1], call_rollups([{"minute": 1, "partner": "p", "api": "GET /a"}])),
     "rollups-read": lambda s: s.rollups("calls", HOUR, [Condition("api", "=", "GET /a"), Condition("calls", ">=", 3)]),
+    "rollups-drop": drop_rollups,
+    "disk-bytes": lambda s: s.disk_bytes(),
     "pin-and-drop": pin_and_drop,
     "counts": lambda s: s.counts(),
     "ping": lambda s: s.ping(),
@@ -120,6 +136,7 @@ STATE: Final[dict[str, Callable[[ElasticStateStore], object]]] = {
     "delete": lambda s: s.delete("incident", "INC-1", version=1),
     "select": lambda s: s.select("incident", [["open", "acknowledged"], ["high"]], limit=20, cursor="5:INC-9"),
     "count": lambda s: s.count("incident", [["open"]]),
+    "purge": lambda s: s.purge("incident", 10),
 }
 
 
@@ -164,7 +181,7 @@ def test_templates_are_put_again_only_for_another_layout(
     ElasticRecordStore(elastic_client, elastic_prefix, shards=1).close()
     assert not any(sent.startswith("PUT") for sent in wire.sent)
     ElasticRecordStore(elastic_client, elastic_prefix, shards=2).close()
-    assert sum(sent.startswith("PUT /_index_template/") for sent in wire.sent) == 6
+    assert sum(sent.startswith("PUT /_index_template/") for sent in wire.sent) == 7
 
 
 def compare(name: str, wire: Wire) -> None:

@@ -92,6 +92,7 @@ CALL_COLUMNS: Final[dict[str, ColumnType]] = {
     "version": "str",
     "environment": "str",
     "sampled": "bool",  # false: the trace flags say that no spans were recorded
+    "network": "str",  # keyed pseudonym of the network (/24, IPv6 /48) that the call came from
 }
 
 COLUMNS: Final[dict[Signal, dict[str, ColumnType]]] = {

@@ -87,6 +87,17 @@ class Comparison:
 
 
 @dataclass(slots=True)
+class Episode:
+    """An earlier time of an incident that came back: it was resolved in between. The incident's own numbers are of its present one."""
+
+    since_ns: int
+    until_ns: int
+    failed_calls: int
+    partners: int
+    cause: str = ""  # the first suspect of that time
+
+
+@dataclass(slots=True)
 class Notice:
     """What there is to tell of a change of state; the outbox entry of the incident that it belongs to."""
 
@@ -110,7 +121,7 @@ class Incident:
     whose_side: str
     summary: str
     scope: str  # the smallest scope that explains it, in words
-    first_seen_ns: int
+    first_seen_ns: int  # of its present episode
     last_seen_ns: int
     opened_ns: int
     resolved_ns: int = 0
@@ -130,6 +141,8 @@ class Incident:
     timeline: list[TimelineEntry] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     similar: list[str] = field(default_factory=list)
+    earlier: list[Episode] = field(default_factory=list)
+    split_from: str = ""  # the incident that a person took its groups out of; the analysis keeps them apart
     assignee: str = ""
     merged_into: str = ""
     restricted: bool = False  # to be seen by the security role only

@@ -63,6 +63,13 @@ def detail_json(incident: Incident, base_url: str) -> Json:
         ],
         "comparison": [asdict(comparison) for comparison in incident.comparison],
         "similar": list(incident.similar),
+        "earlier": [
+            {
+                "since": rfc3339(episode.since_ns), "until": rfc3339(episode.until_ns), "failed_calls": episode.failed_calls,
+                "partners": episode.partners, "cause": episode.cause,
+            }
+            for episode in incident.earlier
+        ],
         "notices": [
             {
                 "id": notice.id, "type": notice.type, "at": rfc3339(notice.at_ns), "reason": notice.reason,

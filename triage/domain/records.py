@@ -26,6 +26,7 @@ class Rejection:
 
     line: int
     reason: str
+    ids: tuple[str, ...] = ()  # that it may be asked for by
 
 
 @dataclass(slots=True)
@@ -39,9 +40,9 @@ class Records:
     rejected_by: Counter[str] = field(default_factory=Counter)  # signal of the rejected records
     cut: int = 0  # attributes that were shortened or left out because of the limits
 
-    def reject(self, signal: Signal, reason: str, line: int = 0) -> None:
+    def reject(self, signal: Signal, reason: str, line: int = 0, ids: tuple[str, ...] = ()) -> None:
         """Count one refused record, with a reason that its sender can act on."""
-        self.rejected.append(Rejection(line, reason))
+        self.rejected.append(Rejection(line, reason, ids))
         self.rejected_by[signal] += 1
 
     def size(self, signal: Signal) -> int:

@@ -6,7 +6,8 @@ Promises of every adapter (one contract suite, `tests/contracts/record_store_con
 2. Appending a record again MUST change nothing; it is counted as a duplicate. Identity is `ID_COLUMNS` (and the record's own
    time, which decides its day), never the time of arrival.
 3. The same data MUST give the same answers on every adapter.
-4. `drop_day` MUST remove a whole day of a signal and free its space; pinned traces outlive it.
+4. `drop_day` MUST remove a whole day of a signal and free its space; pinned traces outlive it. Its IDs MUST stay known
+   (`last_seen`), but for span IDs, until `tend` forgets them.
 5. What cannot be answered MUST raise (`StoreUnavailable`, `StoreError`), never be answered as empty.
 6. Each durable append MUST leave a receipt with the minutes it touched, before `append` returns. A receipt stays until
    `settle`; the reader consumes receipts idempotently.
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import pyarrow as pa
 
@@ -88,8 +89,9 @@ class Counts:
     days: dict[Signal, list[str]] = field(default_factory=dict)
 
 
-RollupKind = Literal["calls", "errors"]
-"""Rows by minute that outlive the records; schemas in `triage.ports.rollups`."""
+RollupKind = Literal["calls", "errors", "use", "customers"]
+"""Rows by minute (customers: by hour) that outlive the records; schemas in `triage.ports.rollups`."""
+ROLLUP_KINDS: Final[tuple[RollupKind, ...]] = ("calls", "errors", "use", "customers")
 
 
 class RecordStore(Protocol):
@@ -125,8 +127,20 @@ class RecordStore(Protocol):
         """Call witnesses by their IDs, all columns."""
         ...
 
-    def find(self, value: str, limit: int = 50) -> list[Found]:
-        """Whatever carries exactly this ID (already brought to its kept spelling), newest first."""
+    def find(self, *values: str, limit: int = 50) -> list[Found]:
+        """Whatever carries exactly one of these IDs (already brought to their kept spelling), newest first, at most `limit` each."""
+        ...
+
+    def last_seen(self, *values: str) -> dict[str, str]:
+        """The last day (YYYY-MM-DD) of the dropped records that carried each ID; asked of IDs that `find` does not know any more."""
+        ...
+
+    def pending(self, *values: str) -> set[str]:
+        """Which of these IDs belong to records that were accepted and cannot be found yet."""
+        ...
+
+    def tend(self, now_ns: int, *, ledger_days: int) -> None:
+        """Housekeeping in a bounded step: IDs last seen before so many days are forgotten, for good."""
         ...
 
     def search(
@@ -141,6 +155,18 @@ class RecordStore(Protocol):
 
     def rollups(self, kind: RollupKind, window: Window, where: Sequence[Condition] = ()) -> pa.Table:
         """Roll-up rows of a window, in order of the minute."""
+        ...
+
+    def drop_rollups(self, before_minute: int) -> int:
+        """Remove the roll-up rows of every kind of the minutes before one. Returns the number of rows removed."""
+        ...
+
+    def give_back(self) -> int:
+        """Give the space of what was dropped back to the disk, where dropping alone does not. Returns the number of bytes."""
+        ...
+
+    def disk_bytes(self) -> int:
+        """Bytes that the records and roll-ups take on disk (0 where there is none)."""
         ...
 
     def pin(self, trace_ids: Collection[str]) -> None:

@@ -3,6 +3,10 @@
 `calls`: how many calls a (minute, partner, API, service, outcome, instance) had, and how long they took: a sparse histogram of
 `duration_bucket` -> count, whose buckets grow by 5 % (any quantile is right within 3 %).
 `errors`: how many failures of an error group a (minute, partner, API, service) had.
+`use`: what a (minute, partner) used: calls, bytes, tokens, and samples of the customers and of the unattended accesses (see
+`triage.analyse.usage`); bounded, whatever the traffic.
+`customers`: who called, by hour: a (hour, partner, API, outcome) and a sketch of its distinct customers, which can be united with
+others (`triage.analyse.distinct`: 4 bytes a customer, at most 16 KiB). Finer would cost about 4 bytes a call for 13 months.
 """
 
 from __future__ import annotations
@@ -37,4 +41,24 @@ ERRORS_SCHEMA: Final = pa.schema([
     ("sample_trace", pa.string()),
 ])
 
-SCHEMAS: Final = {"calls": CALLS_SCHEMA, "errors": ERRORS_SCHEMA}
+USE_SCHEMA: Final = pa.schema([
+    ("minute", pa.int64()),
+    ("partner", pa.string()),
+    ("calls", pa.int64()),
+    ("bytes_out", pa.int64()),
+    ("tokens", pa.int64()),  # calls that were given a token
+    ("attended", pa.int64()),  # calls with the customer present
+    ("customers", pa.list_(pa.int64())),  # the smallest hashes of the customers whose data were read
+    ("unattended", pa.list_(pa.int64())),  # the smallest hashes of (customer or consent, API) read without the customer
+    ("places", pa.list_(pa.int64())),  # the smallest hashes of the networks that the calls came from
+])
+
+CUSTOMERS_SCHEMA: Final = pa.schema([
+    ("minute", pa.int64()),  # the first of the hour
+    ("partner", pa.string()),
+    ("api", pa.string()),
+    ("outcome", pa.string()),
+    ("sketch", pa.list_(pa.int32())),
+])
+
+SCHEMAS: Final = {"calls": CALLS_SCHEMA, "errors": ERRORS_SCHEMA, "use": USE_SCHEMA, "customers": CUSTOMERS_SCHEMA}

@@ -66,6 +66,11 @@ class StateStore(Protocol):
         """How many documents `select` would give in all."""
         ...
 
+    def purge(self, kind: str, before: int) -> int:
+        """Delete the documents of a kind whose `sort` lies above 0 and below `before`; returns their number. For retention: nobody
+        writes such documents any more, so versions are not compared."""
+        ...
+
     def settle_reads(self) -> None:
         """Return when everything written can be selected."""
         ...

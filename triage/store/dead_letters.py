@@ -37,6 +37,16 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadState:
+    """How much there is: pieces, the records in them, and bytes. `oldest_ns`: when the first was refused, 0 when none was."""
+
+    pieces: int
+    records: int
+    bytes: int
+    oldest_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """What became of a replay: records kept or known already, and pieces that were refused again."""
 
@@ -104,6 +114,12 @@ class DeadLetters:
     def bytes(self) -> int:
         """What it holds, bytes."""
         return sum(file.stat().st_size for file in self._folder.glob("*.dead"))
+
+    def state(self) -> DeadState:
+        """How much there is."""
+        letters = list(self.list())
+        return DeadState(len(letters), sum(sum(letter.records.values()) for letter in letters), self.bytes(),
+                         min((letter.at_ns for letter in letters), default=0))
 
     def list(self) -> Iterator[DeadLetter]:
         """Every piece, the oldest first."""

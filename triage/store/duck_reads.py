@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from triage.domain.columns import ALIAS_COLUMNS, COLUMNS, SIGNALS, Signal
+from triage.domain.columns import COLUMNS, SIGNALS, Signal
 from triage.domain.windows import MINUTE_NS, Window, day_of
 from triage.errors import StoreUnavailable
 from triage.ports.masked import arrow_schema
-from triage.ports.records import Condition, Counts, Found, Receipt, RecordPage, RollupKind
+from triage.ports.records import Condition, Counts, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
 from triage.store.conditions import check, check_columns
 from triage.store.cursors import decode_cursor, encode_cursor
 from triage.store.duck_days import PINNED, DuckFiles, first_line
 from triage.store.duck_sql import names, where_sql
-from triage.store.keys import text_key
-from triage.store.lookup import carried, merged
 
 _TIE: Final[dict[Signal, str]] = {"spans": "trace_id || span_id", "logs": "log_id", "calls": "witness_id"}
 _TIE_COLUMNS: Final[dict[Signal, tuple[str, ...]]] = {
     "spans": ("trace_id", "span_id"), "logs": ("log_id",), "calls": ("witness_id",),
 }
-_SPAN_ID_LENGTH: Final = 16
+Place = tuple[int, str, str]  # time, ID text, database
 
 
 class DuckReader:
@@ -49,58 +47,7 @@ class DuckReader:
                 [window.start_ns, window.end_ns, *parameters],
             ).cast(schema) for database in self._databases(window)
         ]
-        return _ordered(signal, pa.concat_tables(parts), "ascending").select(list(columns))
-
-    def by_ids(self, signal: Signal, column: str, values: Collection[str], ledger_ids: Collection[str]) -> pa.Table:
-        """Rows whose `column` is one of the values: the ledger names the minutes to look in."""
-        parts = [arrow_schema(signal).empty_table()]
-        hashes = [text_key(value) for value in ledger_ids]
-        for database in self._files.databases() if values else []:
-            span = self._minutes(database, hashes)
-            if span is None:
-                continue
-            parts.append(self.arrow(
-                f'SELECT {names(list(COLUMNS[signal]))} FROM {database}.{signal}'
-                f' WHERE time_ns >= ? AND time_ns < ? AND "{column}" IN (SELECT unnest(?))',
-                [*span, list(values)],
-            ).cast(arrow_schema(signal)))
-        return _ordered(signal, pa.concat_tables(parts), "ascending")
-
-    def _minutes(self, database: str, hashes: Sequence[int]) -> tuple[int, int] | None:
-        """The stretch of time, ns, that the ledger names for these hashes; None when it knows none of them."""
-        marks = ", ".join("?" * len(hashes)) or "NULL"
-        low, high = self.rows(f"SELECT min(minute), max(minute) FROM {database}.ids WHERE hash IN ({marks})", hashes)[0]
-        return None if low is None else (low * MINUTE_NS, (high + 1) * MINUTE_NS)
-
-    def find(self, value: str, limit: int) -> list[Found]:
-        """Look in the ledger of every day, then in the rows of the minutes that it names; span IDs in the spans themselves."""
-        found: list[Found] = []
-        hashes = [text_key(value)]
-        for database in reversed(self._files.databases()) if value else []:
-            span = self._minutes(database, hashes)
-            if span is not None:
-                found += self._carried(database, value, span, limit)
-            if len(value) == _SPAN_ID_LENGTH:
-                rows = self.rows(f"SELECT trace_id, time_ns FROM {database}.spans WHERE span_id = ? LIMIT 50", [value])
-                found += [Found("span_id", value, trace_id, "", time_ns) for trace_id, time_ns in rows]
-        return merged(found, limit)
-
-    def _carried(self, database: str, value: str, span: tuple[int, int], limit: int) -> list[Found]:
-        found: list[Found] = []
-        columns = [*ALIAS_COLUMNS, "witness_id"]
-        anywhere = " OR ".join(f"{column} = ?" for column in columns)
-        rows = self.arrow(
-            f"SELECT {names([*columns, 'time_ns'])} FROM {database}.calls WHERE time_ns >= ? AND time_ns < ? AND ({anywhere})"
-            f" ORDER BY time_ns DESC LIMIT {int(limit)}", [*span, *[value] * len(columns)])
-        for row in rows.to_pylist():
-            found += carried("calls", row, value)
-        for signal in ("spans", "logs"):
-            newest = self.rows(
-                f"SELECT max(time_ns) FROM {database}.{signal} WHERE time_ns >= ? AND time_ns < ? AND trace_id = ?",
-                [*span, value])[0][0]
-            if newest is not None:
-                found.append(Found("trace_id", value, value, "", newest))
-        return found
+        return ordered(signal, pa.concat_tables(parts), "ascending").select(list(columns))
 
     def search(
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None,
@@ -116,20 +63,31 @@ class DuckReader:
             conditions += f" AND time_ns <= ? AND (time_ns, {_TIE[signal]}) < (?, ?)"
             parameters += [after[0], *after]
             window = Window(window.start_ns, min(window.end_ns, after[0] + 1))
-        parts = [arrow_schema(signal).empty_table()]
-        rows = 0
-        for database in [PINNED, *reversed(self._databases(window)[:-1])]:
-            part = self.arrow(
-                f"SELECT {names(list(COLUMNS[signal]))} FROM {database}.{signal} WHERE{conditions}"
-                f" ORDER BY time_ns DESC, {_TIE[signal]} DESC LIMIT {int(limit) + 1}", parameters,
-            ).cast(arrow_schema(signal))
-            parts.append(part)
-            rows += len(part) if database != PINNED else 0
-            if rows > limit:
+        databases = [PINNED, *reversed(self._databases(window)[:-1])]
+        places: list[Place] = []
+        of_days = 0  # pinned rows are of any time
+        for database in databases:  # few columns: to plan for all of them costs more than the search
+            rows = self.rows(
+                f"SELECT time_ns, {_TIE[signal]} AS tie FROM {database}.{signal} WHERE{conditions}"
+                f" ORDER BY 1 DESC, 2 DESC LIMIT {int(limit) + 1}", parameters)
+            places += [(time_ns, tie, database) for time_ns, tie in rows]
+            of_days += len(rows) if database != PINNED else 0
+            if of_days > limit:
                 break
-        table = _ordered(signal, pa.concat_tables(parts), "descending")
-        page = table.slice(0, limit)
-        return RecordPage(page, encode_cursor(signal, page) if len(table) > limit and len(page) else None)
+        places.sort(reverse=True)
+        page = self._rows_at(signal, places[:limit])
+        return RecordPage(page, encode_cursor(signal, page) if len(places) > limit and len(page) else None)
+
+    def _rows_at(self, signal: Signal, places: Sequence[Place]) -> pa.Table:
+        """The whole rows of these places, which are in order, newest first."""
+        parts = [arrow_schema(signal).empty_table()]
+        for database in dict.fromkeys(place[2] for place in places):
+            mine = [place for place in places if place[2] == database]
+            parts.append(self.arrow(
+                f"SELECT {names(list(COLUMNS[signal]))} FROM {database}.{signal} WHERE time_ns >= ? AND time_ns <= ?"
+                f" AND {_TIE[signal]} IN (SELECT unnest(?))", [mine[-1][0], mine[0][0], [tie for _, tie, _ in mine]],
+            ).cast(arrow_schema(signal)))
+        return ordered(signal, pa.concat_tables(parts), "descending")
 
     def rollups(self, kind: RollupKind, window: Window, where: Sequence[Condition]) -> pa.Table:
         """Rows of the minutes that begin in the window."""
@@ -179,19 +137,29 @@ class DuckReader:
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """A result as an Arrow table. Raises StoreUnavailable."""
         try:
-            return self._files.cursor().sql(sql, params=list(parameters)).to_arrow_table()
+            return self._retried(lambda: self._files.cursor().sql(sql, params=list(parameters)).to_arrow_table())
         except duckdb.Error as error:
             raise StoreUnavailable(f"cannot read: {first_line(error)}") from error
+
+    def _retried(self, read: Callable[[], Any]) -> Any:
+        """Read again when the file was being replaced."""
+        try:
+            return read()
+        except (duckdb.BinderException, duckdb.CatalogException):
+            self._files.settled()
+            return read()
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """A result as tuples. Raises StoreUnavailable."""
         try:
-            return self._files.cursor().execute(sql, list(parameters)).fetchall()
+            rows: list[Any] = self._retried(lambda: self._files.cursor().execute(sql, list(parameters)).fetchall())
+            return rows
         except duckdb.Error as error:
             raise StoreUnavailable(f"cannot read: {first_line(error)}") from error
 
 
-def _ordered(signal: Signal, table: pa.Table, order: str) -> pa.Table:
+def ordered(signal: Signal, table: pa.Table, order: str) -> pa.Table:
+    """The rows by time ('ascending' or 'descending'), those of one time by their identity."""
     if len(table) < 2 or (order == "ascending" and _is_sorted(table, signal)):
         return table
     return table.sort_by([("time_ns", order), *((name, order) for name in _TIE_COLUMNS[signal])])

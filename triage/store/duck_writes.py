@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from triage.domain.columns import ALIAS_COLUMNS, SIGNALS, Signal
+from triage.domain.columns import SIGNALS, Signal
 from triage.domain.windows import DAY_NS, MINUTE_NS, day_of
 from triage.errors import StoreUnavailable
 from triage.ports.masked import MaskedRecords
@@ -23,13 +23,12 @@ from triage.ports.records import Appended
 from triage.store.day_keys import DayKeys
 from triage.store.duck_days import PINNED, DuckFiles, first_line
 from triage.store.group import GroupCommit
-from triage.store.keys import Keys, distinct, record_keys, text_keys, text_lengths
+from triage.store.keys import Keys, distinct, record_keys
+from triage.store.ledger import Ledger
+from triage.store.ledger_ids import Entries, entries_of
+from triage.store.span_index import OF_SPANS, SpanIndex
 
 _DAYS_IN_MEMORY: Final = 3
-_LINE_ID_LENGTH: Final = 16
-_LEDGER: Final[dict[Signal, tuple[str, ...]]] = {
-    "spans": ("trace_id",), "logs": ("trace_id",), "calls": (*ALIAS_COLUMNS, "witness_id"),
-}
 Bools = npt.NDArray[np.bool_]
 
 
@@ -50,8 +49,8 @@ class Part:
 class DuckWriter:
     """Group commit. `exclusive` is held while files change."""
 
-    def __init__(self, files: DuckFiles, folder: Path) -> None:
-        self._files, self._folder = files, folder
+    def __init__(self, files: DuckFiles, folder: Path, ledger: Ledger, spans: SpanIndex) -> None:
+        self._files, self._folder, self._ledger, self._spans = files, folder, ledger, spans
         self.exclusive = threading.Lock()
         self._known: dict[tuple[str, Signal], DayKeys] = {}
         self.group = GroupCommit(self._commit_group, "store-writer")
@@ -67,22 +66,33 @@ class DuckWriter:
     def change(self, work: Callable[[duckdb.DuckDBPyConnection], Any]) -> Any:
         """Run a transaction of its own, alone."""
         with self.exclusive:
-            cursor = self._files.cursor()
-            try:
-                cursor.begin()
-                result = work(cursor)
-                cursor.commit()
-            except duckdb.Error as error:
-                _roll_back(cursor)
-                raise StoreUnavailable(f"cannot write: {first_line(error)}") from error
-            return result
+            return self.change_alone(work)
+
+    def change_alone(self, work: Callable[[duckdb.DuckDBPyConnection], Any]) -> Any:
+        """Run a transaction; the caller holds `exclusive`."""
+        cursor = self._files.cursor()
+        try:
+            cursor.begin()
+            result = work(cursor)
+            cursor.commit()
+        except duckdb.Error as error:
+            _roll_back(cursor)
+            raise self._failed(error) from error
+        return result
 
     def _commit_group(self, batches: list[MaskedRecords]) -> list[Appended]:
-        try:
-            with self.exclusive:
+        self._files.check_room()
+        with self.exclusive:
+            self._files.mend()
+            try:
                 return self._commit(batches)
-        except duckdb.Error as error:
-            raise StoreUnavailable(f"cannot write: {first_line(error)}") from error
+            except duckdb.Error as error:
+                raise self._failed(error) from error
+
+    def _failed(self, error: duckdb.Error) -> StoreUnavailable:
+        self._files.note(error)
+        self._known.clear()  # whether a commit that failed has written is seen in the file
+        return StoreUnavailable(f"cannot write: {first_line(error)}")
 
     def _commit(self, batches: list[MaskedRecords]) -> list[Appended]:
         results = [Appended(dict.fromkeys(SIGNALS, 0), dict.fromkeys(SIGNALS, 0)) for _ in batches]
@@ -109,13 +119,15 @@ class DuckWriter:
             minutes = sorted({minute for part in new.values() for minute in distinct(part.times // MINUTE_NS)})
             cursor.begin()
             try:
-                for signal, part in new.items():
-                    insert(cursor, database, signal, part.table, part.keys)
+                entries = [insert(cursor, database, signal, part.table, part.keys) for signal, part in new.items()]
                 cursor.execute(f"INSERT INTO {database}.receipts VALUES (?, ?, ?)", [uuid.uuid4().hex, time.time_ns(), minutes])
                 cursor.commit()
             except BaseException:
                 _roll_back(cursor)
                 raise
+            self._ledger.add(day, entries)
+            if new.keys() & OF_SPANS:
+                self._spans.stale(day)
             for signal, part in new.items():
                 self._known[(day, signal)].add(part.keys)
         for signal, mask in fresh.items():
@@ -137,35 +149,20 @@ class DuckWriter:
         return fresh & ~known.known(part.keys)
 
 
-def insert(cursor: duckdb.DuckDBPyConnection, database: str, signal: Signal, table: pa.Table, keys: Keys) -> None:
-    """Insert rows and the ledger of their IDs."""
+def insert(cursor: duckdb.DuckDBPyConnection, database: str, signal: Signal, table: pa.Table, keys: Keys) -> Entries:
+    """Insert rows and the entries of their IDs, which the ledger must be told of after the commit."""
     cursor.register("incoming", table.add_column(0, "key", pa.array(keys)))
     cursor.execute(f"INSERT INTO {database}.{signal} SELECT * FROM incoming")
-    ledger = ledger_of(signal, table)
-    if len(ledger):
-        cursor.register("incoming_ids", ledger)
-        cursor.execute(f"INSERT INTO {database}.ids SELECT * FROM incoming_ids")
+    entries = entries_of(signal, table)
+    if len(entries[0]):
+        insert_entries(cursor, database, entries)
+    return entries
 
 
-def ledger_of(signal: Signal, table: pa.Table) -> pa.Table:
-    """(hash, minute) of every ID of these records, each pair once. Span witnesses are found through their trace."""
-    minutes = (table.column("time_ns").to_numpy() // MINUTE_NS).astype(np.uint64)
-    parts: list[npt.NDArray[np.uint64]] = []
-    for name in _LEDGER[signal]:
-        column = table.column(name)
-        lengths = text_lengths(column)
-        present = lengths == _LINE_ID_LENGTH if name == "witness_id" else lengths > 0
-        if present.any():
-            some = column if present.all() else column.filter(pa.array(present))
-            parts.append(np.stack([text_keys(some), minutes[present]]))
-    if not parts:
-        return pa.table({"hash": pa.array([], pa.uint64()), "minute": pa.array([], pa.int32())})
-    hashes, at = np.concatenate(parts, axis=1)
-    order = np.lexsort((at, hashes))
-    hashes, at = hashes[order], at[order]
-    first = np.ones(len(hashes), bool)
-    first[1:] = (hashes[1:] != hashes[:-1]) | (at[1:] != at[:-1])
-    return pa.table({"hash": hashes[first], "minute": at[first].astype(np.int32)})
+def insert_entries(cursor: duckdb.DuckDBPyConnection, database: str, entries: Entries) -> None:
+    """Insert entries into the table of what is not sealed."""
+    cursor.register("incoming_ids", pa.table({"hash": entries[0], "mark": entries[1]}))
+    cursor.execute(f"INSERT INTO {database}.ids SELECT * FROM incoming_ids")
 
 
 def _count(signal: Signal, owner: npt.NDArray[np.int64], fresh: Bools, results: list[Appended]) -> None:

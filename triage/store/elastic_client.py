@@ -13,7 +13,7 @@ from triage.errors import StoreError, StoreUnavailable
 
 _BUSY: Final = frozenset({408, 429})
 _SERVER_FAULT: Final = 500
-_REFUSED: Final = frozenset({401, 403})
+BLOCKED: Final = frozenset({401, 403})
 _RETRY_AFTER_S: Final = 5
 
 
@@ -65,7 +65,7 @@ def failure(status: int, kind: str, retry_after_s: int = _RETRY_AFTER_S) -> Stor
     cause = f"{status} {kind}".strip()
     if status in _BUSY or status >= _SERVER_FAULT:
         return StoreUnavailable(f"Elasticsearch is busy or incomplete: {cause}", retry_after_s)
-    if status in _REFUSED:
+    if status in BLOCKED:
         return StoreUnavailable(f"Elasticsearch refuses these credentials or blocks the index: {cause}", 60)
     return StoreError(f"Elasticsearch cannot do this: {cause}")
 

@@ -1,7 +1,11 @@
-"""What a writer must know of the cluster, asked for once a minute: how many copies to wait for, and which days were dropped."""
+"""What a writer must know of the cluster, asked for once a minute: how many copies to wait for, and which days were dropped.
+
+Also that the cluster has the templates of our indices: no write goes out before.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,11 +16,15 @@ from elasticsearch import Elasticsearch
 
 from triage.domain.columns import SIGNALS
 from triage.domain.windows import HOUR_NS, day_of
+from triage.errors import StoreFormatError, StoreUnavailable
 from triage.store.elastic_client import translated
 from triage.store.elastic_schema import Names
 
 _FRESH_NS: Final = 60 * 1_000_000_000
 _EXISTS: Final = 400
+_OPENING_S: Final = 10.0  # a start does not wait longer for a cluster that hangs
+_LOG: Final = logging.getLogger("triage.store")
+Prepare = Callable[[Elasticsearch], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +37,16 @@ class ClusterView:
 
 
 class ClusterWatch:
-    """Keeps the view fresh, and makes the next day's indices within the hour before it begins."""
+    """Keeps the view fresh, and makes the next day's indices within the hour before it begins.
+
+    `prepare` installs the templates; it is called until it has succeeded once.
+    """
 
     def __init__(
-        self, client: Elasticsearch, names: Names, *, replicas: int, clock: Callable[[], int] = time.time_ns,
+        self, client: Elasticsearch, names: Names, prepare: Prepare, *, replicas: int, clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._client = client
+        self._prepare: Prepare | None = prepare
         self._names = names
         self._replicas = replicas
         self._clock = clock
@@ -42,8 +54,27 @@ class ClusterWatch:
         self._view: ClusterView | None = None
         self._made = ""  # the day whose indices were made early
 
+    def open(self) -> None:
+        """Prepare the cluster now; one that is away is prepared when it returns. Raises StoreFormatError."""
+        try:
+            with self._lock:
+                self._prepare_once(self._client.options(request_timeout=_OPENING_S))
+        except StoreUnavailable as error:
+            _LOG.warning("%s; it is prepared when it returns", error)
+
+    def check_prepared(self) -> None:
+        """Prepare the cluster if that is not done yet. Raises StoreUnavailable."""
+        if self._prepare is None:
+            return
+        try:
+            with self._lock:
+                self._prepare_once(self._client)
+        except StoreFormatError as error:  # not the fault of what is written, which can wait for the newer version
+            raise StoreUnavailable(str(error), 60) from error
+
     def view(self) -> ClusterView:
         """The view, at most a minute old."""
+        self.check_prepared()
         now = self._clock()
         with self._lock:
             if self._view is None or not 0 <= now - self._view.at_ns < _FRESH_NS:
@@ -55,6 +86,11 @@ class ClusterWatch:
         """Look again at the next call: something was dropped, or a write failed for want of copies."""
         with self._lock:
             self._view = None
+
+    def _prepare_once(self, client: Elasticsearch) -> None:
+        if self._prepare is not None:
+            self._prepare(client)
+            self._prepare = None
 
     def _look(self, now: int) -> ClusterView:
         with translated():

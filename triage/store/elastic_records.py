@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
 from elasticsearch import Elasticsearch
 
 from triage.domain.columns import ALIAS_COLUMNS, COLUMNS, ID_COLUMNS, SIGNALS, Signal
-from triage.domain.windows import Window
+from triage.domain.windows import DAY_NS, NS, Window, day_of
 from triage.errors import StoreUnavailable
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.records import Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
+from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
 from triage.store.conditions import check, check_columns, matching
 from triage.store.cursors import decode_cursor, encode_cursor
 from triage.store.documents import source_fields, to_table
 from triage.store.elastic_bulk import BulkWriter, write_checked
 from triage.store.elastic_client import translated
 from triage.store.elastic_cluster import ClusterWatch
+from triage.store.elastic_ledger import ElasticLedger
 from triage.store.elastic_query import needs_check, records_query
 from triage.store.elastic_retention import Retention
 from triage.store.elastic_rollups import ElasticRollups
@@ -27,10 +30,14 @@ from triage.store.elastic_schema import Layout, Names, install, record_templates
 from triage.store.elastic_search import PAGE, Hits, Searcher
 from triage.store.elastic_writes import RecordWriter
 from triage.store.group import GroupCommit
-from triage.store.lookup import carried, merged
+from triage.store.lookup import carried, merged, newest_first
 
 _WRITERS: Final = 3  # bulks in flight: one process must keep more than one core of the cluster busy
+_REFRESHED_NS: Final = 30 * NS  # Elasticsearch refreshes every second; a busy one takes longer
+_TRACE_ID_LENGTH: Final = 32
 _TERMS: Final = 10_000  # values of one `terms` query; Elasticsearch takes 65,536
+_ID_FIELDS: Final[dict[Signal, list[str]]] = {"calls": [*ALIAS_COLUMNS, "witness_id", "span_id"], "spans": ["span_id"]}
+_OF_TRACES: Final[tuple[Signal, ...]] = ("spans", "logs")  # one record stands for its trace
 _FOUND: Final = sorted({"trace_id", "span_id", "witness_id", "time_ns", *ALIAS_COLUMNS})
 
 
@@ -40,12 +47,14 @@ class ElasticRecordStore:
     def __init__(self, client: Elasticsearch, prefix: str = "triage", *, replicas: int = 1, shards: int = 1) -> None:
         self._client = client
         self._names = Names(prefix)
-        install(client, f"{prefix}-*", record_templates(self._names, Layout(shards, replicas)))
         self._search = Searcher(client)
         self._bulk = BulkWriter(client)
-        self._cluster = ClusterWatch(client, self._names, replicas=replicas)
+        prepare = partial(install, f"{prefix}-*", record_templates(self._names, Layout(shards, replicas)))
+        self._cluster = ClusterWatch(client, self._names, prepare, replicas=replicas)
+        self._cluster.open()
         self._rollups = ElasticRollups(client, self._names, self._search, self._bulk, self._cluster)
-        self._retention = Retention(client, self._names, self._search, self._bulk, self._cluster)
+        self._ledger = ElasticLedger(client, self._names, self._search, self._bulk, self._cluster)
+        self._retention = Retention(client, self._names, self._search, self._bulk, self._cluster, self._ledger)
         writer = RecordWriter(client, self._names, self._bulk, self._cluster, self._retention)
         self._group = GroupCommit(writer.commit, "elastic-writer", _WRITERS)
 
@@ -93,22 +102,46 @@ class ElasticRecordStore:
         """A search by keyword on the alias of all days."""
         return self._by_ids("calls", "witness_id", witness_ids)
 
-    def find(self, value: str, limit: int = 50) -> list[Found]:
-        """Every ID field of every signal, in one request."""
-        if not value:
-            return []
-        fields: dict[Signal, list[str]] = {"calls": [*ALIAS_COLUMNS, "witness_id"], "spans": ["span_id"]}
-        searches: list[tuple[Signal, list[str], int]] = [(signal, names, limit) for signal, names in fields.items()]
-        searches += [("spans", ["trace_id"], 1), ("logs", ["trace_id"], 1)]  # one record stands for its trace
-        answers = self._search.several([
-            (self._names.alias(signal), _newest({"bool": {"should": [{"term": {name: value}} for name in names]}}, size, _FOUND))
-            for signal, names, size in searches
-        ])
+    def find(self, *values: str, limit: int = 50) -> list[Found]:
+        """Every ID field of every signal, in one request; one a value, when the answers for all values do not fit."""
+        wanted = [value for value in dict.fromkeys(values) if value]
+        found, whole = self._found(wanted, limit)
+        if not whole and len(wanted) > 1:
+            found = [item for value in wanted for item in self._found([value], limit)[0]]
+        return newest_first(found)
+
+    def _found(self, wanted: Sequence[str], limit: int) -> tuple[list[Found], bool]:
+        """What carries these IDs, and whether that is all, or all that was asked for."""
+        searches: list[tuple[Signal, dict[str, Any], int]] = [
+            (signal, {"bool": {"should": [{"terms": {name: wanted}} for name in names]}}, limit) for signal, names in _ID_FIELDS.items()
+        ]
+        searches += [(signal, {"term": {"trace_id": value}}, 1) for signal in _OF_TRACES for value in wanted if _may_be_trace(value)]
+        answers = self._search.several([(self._names.alias(s), _newest(q, size, _FOUND)) for s, q, size in searches])
         rows = [
             (signal, dict.fromkeys(_FOUND, "") | hit["_source"])
             for (signal, _, _), answer in zip(searches, answers, strict=True) for hit in answer["hits"]["hits"]
         ]
-        return merged((found for signal, row in rows for found in carried(signal, row, value)), limit)
+        whole = all(len(answer["hits"]["hits"]) < limit for answer in answers[: len(_ID_FIELDS)])
+        found = [merged((f for signal, row in rows for f in carried(signal, row, value)), limit) for value in wanted]
+        return [item for items in found for item in items], whole
+
+    def last_seen(self, *values: str) -> dict[str, str]:
+        """See `ElasticLedger`."""
+        return self._ledger.last_seen(values)
+
+    def pending(self, *values: str) -> set[str]:
+        """What is not refreshed yet. If something was appended just now, this refreshes, so that it is found from then on."""
+        with translated():
+            self._client.indices.refresh(index=self._names.receipts, ignore_unavailable=True)
+        query = {"range": {"at_ns": {"gte": time.time_ns() - _REFRESHED_NS}}}
+        if not self._search.page(self._names.receipts, {"size": 1, "query": query, "_source": False}):
+            return set()
+        self.settle_reads()
+        return {item.value for item in self.find(*values, limit=1)}
+
+    def tend(self, now_ns: int, *, ledger_days: int) -> None:
+        """Delete old months of the ledger."""
+        self._ledger.forget(day_of(max(0, now_ns - ledger_days * DAY_NS)))
 
     def search(
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None = None,
@@ -155,6 +188,21 @@ class ElasticRecordStore:
         """See `ElasticRollups`."""
         return self._rollups.read(kind, window, where)
 
+    def drop_rollups(self, before_minute: int) -> int:
+        """See `ElasticRollups`."""
+        return sum(self._rollups.drop(kind, before_minute) for kind in ROLLUP_KINDS)
+
+    def give_back(self) -> int:
+        """A day is an index; its files went with it."""
+        return 0
+
+    def disk_bytes(self) -> int:
+        """What the shards take, replicas too."""
+        with translated():
+            stats = self._client.indices.stats(
+                index=f"{self._names.prefix}-*", metric="store", filter_path="_all.total.store.size_in_bytes").body
+        return int(stats.get("_all", {}).get("total", {}).get("store", {}).get("size_in_bytes", 0))
+
     def pin(self, trace_ids: Collection[str]) -> None:
         """See `Retention`."""
         self._retention.pin(trace_ids)
@@ -169,6 +217,7 @@ class ElasticRecordStore:
 
     def ping(self) -> None:
         """Ask whether every shard of ours has an active primary."""
+        self._cluster.check_prepared()
         with translated():
             health = self._client.cluster.health(index=f"{self._names.prefix}-*", timeout="2s", filter_path="status").body
         if health.get("status") == "red":
@@ -196,6 +245,10 @@ def _newest_of(signal: Signal, query: dict[str, Any], size: int, after: list[Any
     body = _newest(query, size, source_fields(list(COLUMNS[signal])))
     body["sort"] += [{name: "desc"} for name in ID_COLUMNS[signal]]
     return body | {"search_after": after} if after else body
+
+
+def _may_be_trace(value: str) -> bool:
+    return len(value) == _TRACE_ID_LENGTH
 
 
 def _search_after(signal: Signal, place: tuple[int, str] | None) -> list[Any] | None:

@@ -20,6 +20,7 @@ from triage.ports.records import Counts
 from triage.store.elastic_bulk import BulkWriter, write_checked
 from triage.store.elastic_client import translated
 from triage.store.elastic_cluster import ClusterWatch
+from triage.store.elastic_ledger import ElasticLedger
 from triage.store.elastic_schema import Names, signal_mapping
 from triage.store.elastic_search import Searcher
 
@@ -36,12 +37,14 @@ class Retention:
 
     def __init__(
         self, client: Elasticsearch, names: Names, search: Searcher, bulk: BulkWriter, cluster: ClusterWatch,
+        ledger: ElasticLedger,
     ) -> None:
         self._client = client
         self._names = names
         self._search = search
         self._bulk = bulk
         self._cluster = cluster
+        self._ledger = ledger
 
     def pin(self, trace_ids: Collection[str]) -> None:
         """Note the traces."""
@@ -58,6 +61,7 @@ class Retention:
                 return 0
             self._client.indices.refresh(index=[index, self._names.pins], ignore_unavailable=True)
             total = int(self._client.count(index=index)["count"])
+        self._ledger.remember(signal, day, index)
         kept = self._copy_pinned(signal, index, pinned)
         actions: list[dict[str, Any]] = [{"remove_index": {"index": index}}]
         if kept:

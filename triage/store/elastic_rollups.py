@@ -65,6 +65,19 @@ class ElasticRollups:
                     values.extend(hit["_source"]["rows"][name])
         return matching(pa.table(columns, schema=schema), where)
 
+    def drop(self, kind: RollupKind, before_minute: int) -> int:
+        """Delete the documents of the minutes before one; returns the number of their rows."""
+        index, dropped = self._names.rollups(kind), 0
+        query = {"range": {"minute": {"lt": before_minute}}}
+        for hits in self._search.everything(index, query, "minute", ["rows.minute"]):
+            dropped += sum(len(hit["_source"]["rows"]["minute"]) for hit in hits)
+            lines = [{"delete": {"_index": index, "_id": hit["_id"]}} for hit in hits]
+            write_checked(self._bulk, lines, copies=self._cluster.view().copies)
+        if dropped:
+            with translated():
+                self._client.indices.refresh(index=index, ignore_unavailable=True)
+        return dropped
+
     def _present(self, index: str, minutes: list[int]) -> set[str]:
         """IDs of the documents of these minutes."""
         found: set[str] = set()

@@ -1,7 +1,8 @@
 """Names, mappings and settings of the Elasticsearch indices, and their installation.
 
 Records lie in plain indices by day, `<prefix>-spans-2026.11.24`, all behind the alias `<prefix>-spans`. What is pinned of a
-dropped day lies in `<prefix>-pinned-spans-2026.11.24`, behind the same alias. Roll-ups, receipts and state are undated.
+dropped day lies in `<prefix>-pinned-spans-2026.11.24`, behind the same alias; its IDs lie in `<prefix>-ledger-2026.11`. Roll-ups,
+receipts and state are undated.
 Mappings are never dynamic, so no input can make them grow. The format stands in the `_meta` of every mapping.
 """
 
@@ -19,7 +20,7 @@ from triage.store.conditions import JSON_COLUMNS
 from triage.store.elastic_client import translated
 
 FORMAT: Final = 1
-TEMPLATE_VERSION: Final = 1  # raised with every change of what stands below
+TEMPLATE_VERSION: Final = 2  # raised with every change of what stands below
 
 IGNORE_ABOVE: Final = 8191  # UTF-16 units; more could pass Lucene's limit of 32,766 bytes a term
 ATTRIBUTE_LIMIT: Final = 8000  # the same for one attribute, less its name
@@ -60,6 +61,15 @@ class Names:
     def all_pinned(self) -> str:
         """Pattern of every index of pinned records."""
         return f"{self.prefix}-pinned-*"
+
+    def ledger(self, day: str) -> str:
+        """The index of the IDs of a day that was dropped: one a month."""
+        return f"{self.prefix}-ledger-{day[:7].replace('-', '.')}"
+
+    @property
+    def all_ledgers(self) -> str:
+        """Pattern of every index of IDs."""
+        return f"{self.prefix}-ledger-*"
 
     @property
     def pins(self) -> str:
@@ -138,6 +148,7 @@ ROLLUP_SELECTORS: Final = ("partner", "api", "service", "outcome", "instance", "
 
 ROLLUP_MAPPING: Final = _mapping({"minute": _LONG, "rows": _OPAQUE} | dict.fromkeys(ROLLUP_SELECTORS, _SELECTOR))
 RECEIPT_MAPPING: Final = _mapping({"at_ns": _LONG, "minutes": _OPAQUE})
+LEDGER_MAPPING: Final = _mapping({"day": _KEYWORD, "hashes": _LONG | {"doc_values": False}}) | {"_source": {"excludes": ["hashes"]}}
 PIN_MAPPING: Final = _mapping({"trace_id": _KEYWORD})
 STATE_MAPPING: Final = _mapping(
     {"kind": _KEYWORD, "doc_id": _KEYWORD, "version": _LONG, "sort": _LONG, "tags": _KEYWORD, "body": _OPAQUE}
@@ -157,6 +168,7 @@ def record_templates(names: Names, layout: Layout) -> dict[str, dict[str, Any]]:
     }
     templates[f"{names.prefix}-rollups"] = _template(layout, names.rollups("*"), by_hand | {"mappings": ROLLUP_MAPPING})
     templates[f"{names.prefix}-receipts"] = _template(layout, names.receipts, by_hand | {"mappings": RECEIPT_MAPPING})
+    templates[f"{names.prefix}-ledger"] = _template(layout, names.all_ledgers, by_hand | {"mappings": LEDGER_MAPPING})
     templates[f"{names.prefix}-pins"] = _template(layout, names.pins, own | {"mappings": PIN_MAPPING})
     return templates
 
@@ -173,8 +185,9 @@ def _template(layout: Layout, pattern: str, body: dict[str, Any]) -> dict[str, A
     return {"index_patterns": [pattern], "priority": 500, "version": TEMPLATE_VERSION, "meta": meta, "template": body}
 
 
-def install(client: Elasticsearch, pattern: str, templates: dict[str, dict[str, Any]]) -> None:
-    """Put the templates, unless these or a later version's stand there. Raises StoreFormatError for data that we cannot read.
+def install(pattern: str, templates: dict[str, dict[str, Any]], client: Elasticsearch) -> None:
+    """Put the templates, unless these stand there; older ones are replaced. Raises StoreFormatError for templates of a later version
+    and for data that we cannot read.
 
     `pattern` names the indices and templates to look at; it holds a `*`, since there may be none yet.
     """
@@ -187,7 +200,12 @@ def install(client: Elasticsearch, pattern: str, templates: dict[str, dict[str, 
             meta, version = template.get("_meta", {}), template.get("version", 0)
             if meta.get("format", 0) > FORMAT:
                 raise _newer(name, meta["format"])
-            if version < TEMPLATE_VERSION or (version == TEMPLATE_VERSION and meta != body["meta"]):
+            if version > TEMPLATE_VERSION:
+                raise StoreFormatError(
+                    f"the template {name} in Elasticsearch has version {version}; this version knows {TEMPLATE_VERSION}. "
+                    "Start the newer version again."
+                )
+            if version < TEMPLATE_VERSION or meta != body["meta"]:
                 client.indices.put_index_template(name=name, **body)
 
 

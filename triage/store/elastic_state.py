@@ -7,6 +7,7 @@ document has not changed since it was read is checked by Elasticsearch (`if_seq_
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -15,6 +16,7 @@ from elasticsearch import ConflictError, Elasticsearch, NotFoundError
 
 from triage.errors import BadInput, Conflict, StoreUnavailable
 from triage.ports.state import Body, Document, DocumentPage
+from triage.store.elastic_bulk import BulkWriter, write_checked
 from triage.store.elastic_client import translated
 from triage.store.elastic_cluster import ClusterWatch
 from triage.store.elastic_schema import Layout, Names, install, state_templates
@@ -27,11 +29,12 @@ class ElasticStateStore:
     def __init__(self, client: Elasticsearch, prefix: str = "triage", *, replicas: int = 1) -> None:
         names = Names(prefix)
         self._index = names.state
-        install(client, f"{prefix}-state*", state_templates(names, Layout(replicas=replicas)))
         self._reader = client
         self._writer = client.options(max_retries=0)  # a repeated write would conflict with itself
         self._search = Searcher(client)
-        self._cluster = ClusterWatch(client, names, replicas=replicas)
+        prepare = partial(install, f"{prefix}-state*", state_templates(names, Layout(replicas=replicas)))
+        self._cluster = ClusterWatch(client, names, prepare, replicas=replicas)
+        self._cluster.open()
 
     def get(self, kind: str, doc_id: str) -> Document | None:
         """Read by `_id`, which sees every write at once."""
@@ -87,6 +90,16 @@ class ElasticStateStore:
         answer = self._search.several([(self._index, {"size": 0, "query": _query(kind, where), "track_total_hits": True})])
         return int(answer[0]["hits"]["total"]["value"])
 
+    def purge(self, kind: str, before: int) -> int:
+        """Search them and delete what was found."""
+        query = {"bool": {"filter": [{"term": {"kind": kind}}, {"range": {"sort": {"gt": 0, "lt": before}}}]}}
+        purged = 0
+        for hits in self._search.everything(self._index, query, "sort", ()):
+            lines = [{"delete": {"_index": self._index, "_id": hit["_id"]}} for hit in hits]
+            write_checked(BulkWriter(self._writer), lines, copies=self._cluster.view().copies)
+            purged += len(hits)
+        return purged
+
     def settle_reads(self) -> None:
         """Refresh the index."""
         with translated():
@@ -94,6 +107,7 @@ class ElasticStateStore:
 
     def ping(self) -> None:
         """Ask whether the index has an active primary."""
+        self._cluster.check_prepared()
         with translated():
             health = self._reader.cluster.health(index=f"{self._index}*", timeout="2s", filter_path="status").body
         if health.get("status") == "red":

@@ -18,7 +18,7 @@ from triage.ports.masked import MaskedRecords
 from triage.ports.records import Appended
 from triage.store.documents import bulk_items
 from triage.store.elastic_bulk import CREATED, KNOWN, UNREADABLE, BulkWriter
-from triage.store.elastic_client import translated
+from triage.store.elastic_client import BLOCKED, translated
 from triage.store.elastic_cluster import ClusterWatch
 from triage.store.elastic_retention import Retention
 from triage.store.elastic_schema import Names
@@ -63,6 +63,8 @@ class RecordWriter:
             for signal, statuses in self._write(again, plain=True).items():
                 result[signal][bad[signal]] = statuses
         refused = {int(status) for statuses in result.values() for status in np.unique(statuses)} - {CREATED, KNOWN}
+        if refused & BLOCKED:
+            raise StoreUnavailable("Elasticsearch takes no records now: status 403, an index is blocked or the credentials are refused", 15)
         if refused:
             raise StoreError(f"Elasticsearch refused records with status {', '.join(map(str, sorted(refused)))}")
         return result

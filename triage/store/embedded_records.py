@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -17,27 +18,42 @@ from triage.domain.columns import SIGNALS, Signal
 from triage.domain.windows import Window
 from triage.errors import StoreUnavailable
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.records import Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
+from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
+from triage.store.duck_compact import compacted, mark
 from triage.store.duck_days import PINNED, DuckFiles
+from triage.store.duck_ledger import LedgerKeeper
+from triage.store.duck_lookup import DuckLookup
 from triage.store.duck_reads import DuckReader
 from triage.store.duck_writes import DuckWriter, insert
 from triage.store.keys import record_keys
+from triage.store.ledger import Ledger
+from triage.store.ledger_ids import Entries
+from triage.store.span_index import SpanIndex
 
 
 class EmbeddedRecordStore:
-    """See `triage.ports.records`. One process owns the folder; a second one is refused."""
+    """See `triage.ports.records`. One process owns the folder; a second one is refused.
 
-    def __init__(self, folder: Path, *, memory_mib: int = 256, threads: int = 1) -> None:
+    Nothing is appended while less than `reserve_mib` of the disk are free.
+    """
+
+    def __init__(self, folder: Path, *, memory_mib: int = 256, threads: int = 1, reserve_mib: int = 256) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._owner = _own(folder)
         try:
-            self._files = DuckFiles(folder / "records", memory_mib=memory_mib, threads=threads)
+            ledger, spans = Ledger(folder / "records"), SpanIndex(folder / "records")
+            self._files = DuckFiles(folder / "records", memory_mib=memory_mib, threads=threads, reserve_mib=reserve_mib)
         except BaseException:
             os.close(self._owner)
             raise
         self._reader = DuckReader(self._files)
-        self._writer = DuckWriter(self._files, folder / "records")
+        self._lookup = DuckLookup(self._files, self._reader, ledger, spans)
+        self._writer = DuckWriter(self._files, self._files.folder, ledger, spans)
+        self._keeper = LedgerKeeper(self._files, self._reader, self._writer, ledger, spans)
+        self._ledger, self._spans = ledger, spans
+        self._keeper.load()
+        self._upkeep = threading.Lock()  # one of: dropping, compacting, backing up
         self._closed = False
 
     def append(self, batch: MaskedRecords) -> Appended:
@@ -71,18 +87,34 @@ class EmbeddedRecordStore:
         """See the port."""
         self._refuse_closed()
         wanted = sorted({trace_id for trace_id in trace_ids if trace_id})
-        return self._reader.by_ids(signal, "trace_id", wanted, wanted)
+        return self._lookup.by_ids(signal, "trace_id", wanted, wanted)
 
     def witnesses(self, witness_ids: Collection[str]) -> pa.Table:
         """Span witnesses are found through their trace, lines by their own ID."""
         self._refuse_closed()
         wanted = sorted({witness_id for witness_id in witness_ids if witness_id})
-        return self._reader.by_ids("calls", "witness_id", wanted, [*wanted, *(w[:32] for w in wanted if len(w) > 32)])
+        return self._lookup.by_ids("calls", "witness_id", wanted, [*wanted, *(w[:32] for w in wanted if len(w) > 32)])
 
-    def find(self, value: str, limit: int = 50) -> list[Found]:
+    def find(self, *values: str, limit: int = 50) -> list[Found]:
         """See the port."""
         self._refuse_closed()
-        return self._reader.find(value, limit)
+        return self._lookup.find(values, limit)
+
+    def last_seen(self, *values: str) -> dict[str, str]:
+        """See the port."""
+        self._refuse_closed()
+        return self._lookup.last_seen(values)
+
+    def pending(self, *values: str) -> set[str]:
+        """Every commit is visible at once."""
+        self._refuse_closed()
+        return set()
+
+    def tend(self, now_ns: int, *, ledger_days: int) -> None:
+        """Seal the ledger; see `LedgerKeeper`."""
+        self._refuse_closed()
+        with self._upkeep:
+            self._keeper.tend(now_ns, ledger_days)
 
     def search(
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None = None,
@@ -105,6 +137,32 @@ class EmbeddedRecordStore:
         self._refuse_closed()
         return self._reader.rollups(kind, window, where)
 
+    def drop_rollups(self, before_minute: int) -> int:
+        """Delete them; their blocks in the file are used again."""
+        def work(cursor: duckdb.DuckDBPyConnection) -> int:
+            deleted = [cursor.execute(f"DELETE FROM rollups.{kind} WHERE minute < ?", [before_minute]).fetchall() for kind in ROLLUP_KINDS]
+            return sum(int(rows[0][0]) for rows in deleted)
+
+        self._refuse_closed()
+        return int(self._writer.change(work))
+
+    def give_back(self) -> int:
+        """Write anew the files in which much is free."""
+        self._refuse_closed()
+        with self._upkeep:
+            return sum(compacted(self._files, self._writer, day) for day in self._files.days())
+
+    def copy_to(self, target: Path, copy: Callable[[DuckFiles, Path], None]) -> None:
+        """Copy all files into a new folder while nothing is dropped, compacted or sealed; appends go on."""
+        self._refuse_closed()
+        with self._upkeep:
+            copy(self._files, target)
+
+    def disk_bytes(self) -> int:
+        """All files of the folder."""
+        self._refuse_closed()
+        return self._files.disk_bytes() + self._ledger.disk_bytes() + self._spans.disk_bytes()
+
     def pin(self, trace_ids: Collection[str]) -> None:
         """Note the traces; their records move to the file that outlives the days when their day is dropped."""
         wanted = [trace_id for trace_id in set(trace_ids) if trace_id]
@@ -115,6 +173,10 @@ class EmbeddedRecordStore:
 
     def drop_day(self, signal: Signal, day: str) -> int:
         """Move what is pinned, drop the rest; the file goes when its last signal does."""
+        with self._upkeep:
+            return self._drop_day(signal, day)
+
+    def _drop_day(self, signal: Signal, day: str) -> int:
         if day not in self._files.days():
             return 0
         database = self._files.databases([day])[0]
@@ -122,15 +184,18 @@ class EmbeddedRecordStore:
         pinned = self._reader.arrow(sql).cast(arrow_schema(signal))
         total = int(self._reader.rows(f"SELECT count(*) FROM {database}.{signal}")[0][0])
         if len(pinned):
-            self._writer.change(lambda cursor: _move(cursor, signal, pinned))
+            self._ledger.add(PINNED, [self._writer.change(lambda cursor: _move(cursor, signal, pinned))])
         self._writer.change(lambda cursor: cursor.execute(f"DELETE FROM {database}.{signal}"))
         self._writer.forget(day)
+        self._spans.stale(day)
         left = sum(int(self._reader.rows(f"SELECT count(*) FROM {database}.{other}")[0][0]) for other in SIGNALS)
+        if left == 0:
+            self._keeper.seal(day)
         with self._writer.exclusive:
             if left == 0:
                 self._files.remove_day(day)
             else:
-                self._reader.rows(f"CHECKPOINT {database}")
+                mark(self._files, day)
         return total - len(pinned)
 
     def counts(self) -> Counts:
@@ -139,8 +204,9 @@ class EmbeddedRecordStore:
         return self._reader.counts()
 
     def ping(self) -> None:
-        """Answer, and see that the writer lives."""
+        """Answer, and see that the writer lives and has room."""
         self._refuse_closed()
+        self._files.check_room()
         if not self._writer.group.alive():
             raise StoreUnavailable("the store's writer has ended; restart the service")
         self._reader.rows("SELECT 1")
@@ -166,12 +232,12 @@ def _execute(sql: str, parameters: list[Any], cursor: duckdb.DuckDBPyConnection)
     cursor.execute(sql, parameters)
 
 
-def _move(cursor: duckdb.DuckDBPyConnection, signal: Signal, rows: pa.Table) -> None:
+def _move(cursor: duckdb.DuckDBPyConnection, signal: Signal, rows: pa.Table) -> Entries:
     """Into the pinned file. A crash before the day is emptied leaves both copies; the move is then done again, without doubling."""
     keys = record_keys(signal, rows)
     cursor.register("moving_keys", pa.table({"key": keys}))
     cursor.execute(f"DELETE FROM {PINNED}.{signal} WHERE key IN (SELECT key FROM moving_keys)")
-    insert(cursor, PINNED, signal, rows, keys)
+    return insert(cursor, PINNED, signal, rows, keys)
 
 
 def _own(folder: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,8 +99,23 @@ class EmbeddedStateStore:
         condition, parameters = _conditions(kind, where)
         return int(self._read(f"SELECT count(*) FROM documents WHERE {condition}", parameters)[0][0])
 
+    def purge(self, kind: str, before: int) -> int:
+        """Delete documents and tags in one transaction."""
+        old = "kind = ? AND sort > 0 AND sort < ?"
+        with self._transaction() as connection:
+            connection.execute(f"DELETE FROM tags WHERE {old}", (kind, before))
+            return connection.execute(f"DELETE FROM documents WHERE {old}", (kind, before)).rowcount
+
     def settle_reads(self) -> None:
         """Every commit is visible at once."""
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the file as it is at one moment (SQLite's backup API); writers go on."""
+        try:
+            with closing(sqlite3.connect(target)) as copy:
+                self._connection().backup(copy)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the backup of {self._file.name} failed: {error}") from error
 
     def ping(self) -> None:
         """Read something."""
@@ -136,10 +151,10 @@ class EmbeddedStateStore:
             yield connection
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            connection.execute("ROLLBACK")
+            _roll_back(connection)
             raise StoreUnavailable(f"cannot write {self._file.name}: {error}") from error
         except BaseException:
-            connection.execute("ROLLBACK")
+            _roll_back(connection)
             raise
 
     def _read(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
@@ -147,6 +162,11 @@ class EmbeddedStateStore:
             return self._connection().execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot read {self._file.name}: {error}") from error
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite has done it already where the disk was full
+        connection.execute("ROLLBACK")
 
 
 def _expect(connection: sqlite3.Connection, kind: str, doc_id: str, version: int | None) -> int | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from triage.errors import ConfigError
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
+from triage.store.backup import Backup, back_up
 from triage.store.dead_letters import DeadLetters, Decode, Encode
 from triage.store.elastic_client import ElasticSettings, connect
 from triage.store.elastic_records import ElasticRecordStore
@@ -25,6 +28,7 @@ class Stores:
     state: StateStore
     name: str
     spool: SpooledRecordStore | None = None  # the same as `records`, where there is one
+    back_up: Callable[[Path], Backup] | None = None  # into a new folder; None on Elasticsearch, which has snapshots
 
     def close(self) -> None:
         """Close both."""
@@ -39,14 +43,16 @@ def open_embedded(folder: Path, *, memory_mib: int, split_role: str = "") -> Sto
             f"TRIAGE_STORE: the embedded store belongs to one process, so `triage {split_role}` cannot share it; run "
             "`triage serve`, which plays every role, or set TRIAGE_STORE to the address of Elasticsearch"
         ])
-    return Stores(EmbeddedRecordStore(folder, memory_mib=memory_mib), EmbeddedStateStore(folder / "state.sqlite"), "embedded")
+    records, state = EmbeddedRecordStore(folder, memory_mib=memory_mib), EmbeddedStateStore(folder / "state.sqlite")
+    return Stores(records, state, "embedded", back_up=partial(back_up, folder, records, state))
 
 
-def open_elastic(settings: ElasticSettings, *, prefix: str, replicas: int) -> Stores:
+def open_elastic(settings: ElasticSettings, *, prefix: str, replicas: int, shards: int = 1) -> Stores:
     """Both stores on one Elasticsearch."""
     client = connect(settings)
     return Stores(
-        ElasticRecordStore(client, prefix=prefix, replicas=replicas), ElasticStateStore(client, prefix=prefix, replicas=replicas),
+        ElasticRecordStore(client, prefix=prefix, replicas=replicas, shards=shards),
+        ElasticStateStore(client, prefix=prefix, replicas=replicas),
         "elasticsearch",
     )
 

@@ -16,6 +16,7 @@ def carried(signal: Signal, row: Mapping[str, Any], value: str) -> Iterable[Foun
         witness = row["witness_id"]
         kinds = [kind for column, kind in ALIAS_COLUMNS.items() if row[column] == value]
         kinds += ["witness_id"] if witness == value else []
+        kinds += ["span_id"] if row["span_id"] == value else []
         return [Found(kind, value, trace, witness, time_ns) for kind in kinds]
     columns = ("trace_id", "span_id") if signal == "spans" else ("trace_id",)
     return [Found(column, value, trace, "", time_ns) for column in columns if row[column] == value]
@@ -30,4 +31,9 @@ def merged(found: Iterable[Found], limit: int) -> list[Found]:
             newest[key] = item
     witnessed = {(kind, trace) for kind, trace, witness in newest if witness}
     told = [item for item in newest.values() if item.witness_id or (item.kind, item.trace_id) not in witnessed]
-    return sorted(told, key=lambda item: (-item.time_ns, item.kind, item.witness_id, item.trace_id))[:limit]
+    return newest_first(told)[:limit]
+
+
+def newest_first(found: Iterable[Found]) -> list[Found]:
+    """In the order of every answer."""
+    return sorted(found, key=lambda item: (-item.time_ns, item.kind, item.witness_id, item.trace_id, item.value))

@@ -18,15 +18,16 @@ import orjson
 import pyarrow as pa
 
 from triage.domain.columns import COLUMNS, ID_COLUMNS, SIGNALS, Signal
-from triage.domain.windows import MINUTE_NS, Window, day_of
+from triage.domain.windows import DAY_NS, MINUTE_NS, Window, day_of
 from triage.errors import BadInput, Conflict, StoreError, StoreFormatError, StoreUnavailable
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.records import Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
+from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
 from triage.ports.state import Body, Document, DocumentPage
 from triage.store.conditions import check, check_columns, matching, rollup_columns
 from triage.store.cursors import decode_cursor, encode_cursor
-from triage.store.lookup import carried, merged
+from triage.store.ledger_ids import ledger_ids
+from triage.store.lookup import carried, merged, newest_first
 
 FORMAT: Final = 1
 
@@ -41,9 +42,10 @@ class MemoryRecords:
     format: int = FORMAT
     rows: dict[Signal, dict[Key, Row]] = field(default_factory=lambda: {signal: {} for signal in SIGNALS})
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    rollups: dict[RollupKind, dict[int, list[Row]]] = field(default_factory=lambda: {"calls": {}, "errors": {}})
+    rollups: dict[RollupKind, dict[int, list[Row]]] = field(default_factory=lambda: {kind: {} for kind in ROLLUP_KINDS})
     pinned: set[str] = field(default_factory=set)
     dropped: set[tuple[Signal, str]] = field(default_factory=set)  # days of which only pinned records are left
+    ledger: dict[str, str] = field(default_factory=dict)  # ID -> the last day that it was seen on
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -81,6 +83,8 @@ class MemoryRecordStore:
                     self._data.dropped.discard((signal, key[0]))
                     kept[signal] += 1
                     minutes.add(row["time_ns"] // MINUTE_NS)
+                    for value in ledger_ids(signal, row):
+                        self._data.ledger[value] = max(key[0], self._data.ledger.get(value, ""))
             if minutes:
                 receipt_id = uuid4().hex
                 self._data.receipts[receipt_id] = Receipt(receipt_id, time.time_ns(), tuple(sorted(minutes)))
@@ -116,12 +120,31 @@ class MemoryRecordStore:
         wanted = set(witness_ids)
         return _table("calls", [row for row in self._rows("calls") if row["witness_id"] in wanted])
 
-    def find(self, value: str, limit: int = 50) -> list[Found]:
+    def find(self, *values: str, limit: int = 50) -> list[Found]:
         """Look at every ID of every record."""
-        if not value:
-            return []
-        rows = ((signal, row) for signal in SIGNALS for row in self._rows(signal))
-        return merged((found for signal, row in rows for found in carried(signal, row, value)), limit)
+        rows = [(signal, row) for signal in SIGNALS for row in self._rows(signal)]
+        return newest_first(
+            found for value in dict.fromkeys(values) if value
+            for found in merged((found for signal, row in rows for found in carried(signal, row, value)), limit)
+        )
+
+    def last_seen(self, *values: str) -> dict[str, str]:
+        """Look into the ledger."""
+        self.ping()
+        with self._data.lock:
+            return {value: self._data.ledger[value] for value in values if value in self._data.ledger}
+
+    def pending(self, *values: str) -> set[str]:
+        """Everything can be found at once."""
+        self.ping()
+        return set()
+
+    def tend(self, now_ns: int, *, ledger_days: int) -> None:
+        """Forget old IDs."""
+        self.ping()
+        oldest = day_of(max(0, now_ns - ledger_days * DAY_NS))
+        with self._data.lock:
+            self._data.ledger = {value: day for value, day in self._data.ledger.items() if day >= oldest}
 
     def search(
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None = None,
@@ -153,6 +176,25 @@ class MemoryRecordStore:
                 if window.start_ns <= minute * MINUTE_NS < window.end_ns for row in self._data.rollups[kind][minute]
             ]
         return matching(pa.Table.from_pylist(rows, schema=SCHEMAS[kind]), where)
+
+    def drop_rollups(self, before_minute: int) -> int:
+        """Forget the lists of these minutes."""
+        self.ping()
+        dropped = 0
+        with self._data.lock:
+            for rolled in self._data.rollups.values():
+                for minute in [minute for minute in rolled if minute < before_minute]:
+                    dropped += len(rolled.pop(minute))
+        return dropped
+
+    def give_back(self) -> int:
+        """Nothing is on a disk."""
+        return 0
+
+    def disk_bytes(self) -> int:
+        """Nothing is on a disk."""
+        self.ping()
+        return 0
 
     def pin(self, trace_ids: Collection[str]) -> None:
         """Remember the traces."""
@@ -267,6 +309,15 @@ class MemoryStateStore:
     def count(self, kind: str, where: Sequence[Sequence[str]] = ()) -> int:
         """Count what `select` would give."""
         return sum(1 for _ in self._matching(kind, where))
+
+    def purge(self, kind: str, before: int) -> int:
+        """Delete them under the lock."""
+        self.ping()
+        with self._data.lock:
+            old = [key for key, (_, _, sort, _) in self._data.documents.items() if key[0] == kind and 0 < sort < before]
+            for key in old:
+                del self._data.documents[key]
+        return len(old)
 
     def settle_reads(self) -> None:
         """Everything can be selected at once."""

@@ -54,7 +54,7 @@ def test_the_next_day_is_made_within_the_hour_before_it(elastic_client: Elastics
     tomorrow = names.day("spans", T0 + DAY)
     midnight = from_rfc3339("2026-03-03T00:00:00Z")
     for now, made in [(midnight - HOUR_NS - 1, False), (midnight - HOUR_NS, True), (midnight - 1, True)]:
-        view = ClusterWatch(elastic_client, names, replicas=1, clock=partial(int, now)).view()
+        view = ClusterWatch(elastic_client, names, lambda _: None, replicas=1, clock=partial(int, now)).view()
         assert view.copies == 1
         assert bool(elastic_client.indices.exists(index=tomorrow)) is made
     assert not elastic_client.indices.exists(index=names.day("logs", T0 + DAY)), "a signal without an index today needs none"

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from builders import call, log, masked, span, span_id
+from builders import call, log, masked, span, span_id, trace_id, uuid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +21,7 @@ from triage.ports.records import Appended
 from triage.store.dead_letters import MOST_APPENDS, DeadLetters
 from triage.store.memory import MemoryRecords, MemoryRecordStore
 from triage.store.spool import SpooledRecordStore
+from triage.store.waiting_ids import WaitingIds
 
 ALWAYS = Window(0, 2**63 - 1)
 
@@ -58,8 +59,8 @@ class Flaky(MemoryRecordStore):
 class Rig:
     """An inner store whose data outlive it, and a spool that can be killed."""
 
-    def __init__(self, folder: Path, limit: int = 1 << 30) -> None:
-        self.folder, self.limit, self.data = folder, limit, MemoryRecords()
+    def __init__(self, folder: Path, limit: int = 1 << 30, patience_s: float = 60) -> None:
+        self.folder, self.limit, self.patience_s, self.data = folder, limit, patience_s, MemoryRecords()
         self.opened: list[SpooledRecordStore] = []
         self.paused = threading.Event()  # set when the drain has found the store away
         self.go_on = threading.Semaphore(0)
@@ -68,7 +69,8 @@ class Rig:
     def open(self) -> None:
         self.inner = Flaky(self.data)
         self.dead = DeadLetters(self.folder / "dead", to_bytes, from_bytes, limit=self.limit, clock=lambda: 7)
-        self.store = SpooledRecordStore(self.inner, self.folder, self.dead, to_bytes, from_bytes, limit=self.limit, pause=self._pause)
+        self.store = SpooledRecordStore(self.inner, self.folder, self.dead, to_bytes, from_bytes, limit=self.limit, pause=self._pause,
+                                        patience_s=self.patience_s)
         self.opened.append(self.store)
 
     def _pause(self, stopping: threading.Event, seconds: float) -> None:
@@ -140,6 +142,47 @@ def test_what_comes_while_it_is_away_waits_in_order_and_is_drained(rig: Rig) -> 
     assert rig.logs() == ids(*range(1, 31))
 
 
+def test_once_the_rest_is_on_its_way_new_batches_follow_directly(rig: Rig) -> None:
+    """Under a steady load the spool would never become empty otherwise."""
+    rig.inner.away = True
+    for number in range(1, 70):  # more than go at once
+        rig.store.append(batch(number))
+    until(rig.paused.is_set)
+    held: list[tuple[Future[Appended], Future[Appended]]] = []  # what the sender sees, and what the store said
+    submit = rig.inner.submit
+
+    def slow(given: MaskedRecords) -> Future[Appended]:
+        if len(rig.inner.order) < 64:
+            return submit(given)
+        held.append((Future(), submit(given)))
+        return held[-1][0]
+
+    rig.inner.submit = slow  # type: ignore[method-assign]
+    rig.inner.away = False
+    rig.go_on.release()
+    until(lambda: len(held) == 5)
+    until(lambda: rig.store.submit(batch(70)) and len(held) > 5)
+    assert rig.inner.order[:70] == [span_id(number) for number in range(1, 71)], "behind the others, not on the disk"
+    for answer, said in held:
+        answer.set_result(said.result())
+    rig.inner.submit = submit  # type: ignore[method-assign]
+    until(lambda: not rig.store.state().waiting_batches)
+
+
+def test_a_store_that_takes_long_is_not_waited_for(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "spool", patience_s=0.02)
+    held: list[Future[Appended]] = [Future()]
+    rig.inner.submit = lambda given: held[0]  # type: ignore[method-assign]
+    assert rig.store.append(batch(1)).kept["logs"] == 1, "from the spool"
+    assert rig.store.state().waiting_batches == 1
+    assert rig.store.state().oldest_ns
+    held[0].set_exception(StoreUnavailable("away"))  # too late to be told
+    del rig.inner.submit
+    rig.back()
+    assert rig.logs() == ids(1)
+    rig.store.close()
+
+
 def test_a_killed_process_leaves_what_it_acknowledged(rig: Rig) -> None:
     rig.inner.away = True
     for number in (1, 2, 3):
@@ -202,6 +245,21 @@ def test_a_damaged_batch_is_put_aside_and_the_others_are_kept(rig: Rig) -> None:
     assert rig.logs() == ids(2)
     (letter,) = rig.dead.list()
     assert "checksum" in letter.reason
+
+
+def test_ids_that_wait_are_pending_until_the_store_has_them(rig: Rig) -> None:
+    traced = masked([span(7, trace_id=trace_id(5))], (), [call(3, trace_id=trace_id(5), payment_id="pay-1")])
+    wanted = (trace_id(5), span_id(7), uuid(3), "pay-1", span_id(3))
+    rig.store.append(masked(calls=[call(1)]))
+    assert rig.store.pending(uuid(1), *wanted) == set()
+    rig.inner.away = True
+    rig.store.append(traced)
+    assert rig.store.pending(uuid(1), uuid(9), "", *wanted) == set(wanted)
+    left = WaitingIds(from_bytes).among([uuid(1), uuid(9), *wanted], list(rig.folder.glob("*.spool")))
+    assert left == set(wanted), "another process reads what an earlier one left"
+    rig.back()
+    assert rig.store.pending(*wanted) == set()
+    assert {found.value for found in rig.store.find(*wanted)} == set(wanted)
 
 
 def test_a_folder_has_one_owner(rig: Rig) -> None:
