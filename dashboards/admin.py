@@ -8,10 +8,10 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from dashboards import gate
-from dashboards.pages import Fact, StatusPage, TokensPage, UsersPage
+from dashboards.pages import CollectorRow, Fact, StatusPage, TokensPage, UsersPage
 from dashboards.render import render, tell
 from dashboards.status_model import status_json
-from dashboards.words import count, span_of_time
+from dashboards.words import count, plural, size, span_of_time
 from triage.accounts.permissions import ROLES, Role
 from triage.domain.windows import NS
 from triage.errors import BadInput
@@ -34,11 +34,40 @@ def status() -> str:
         runs += [("Last analysis", run["at"]), ("It took", f"{float(run['seconds']):.2f} s"),
                  ("It read", f"{count(int(run['records']))} records"), ("It found", f"{count(int(run['findings']))} problems")]
         runs += [("It failed", str(run["error"]))] if run.get("error") else []
+    runs += _retention(found["last_retention"])
     return render(StatusPage(
         facts=facts, rejected=tuple(sorted(found["rejected"].items(), key=lambda item: -item[1])),
-        sources=tuple(_source(source) for source in found["sources"]), runs=tuple(runs), reasons=tuple(parts.ready()),
+        sources=tuple(_source(source) for source in found["sources"]), runs=tuple(runs), reasons=tuple(found["reasons"]),
+        collectors=tuple(_collector(said) for said in found["collectors"]),
         can_manage=gate.may("accounts"),
     ))
+
+
+def _retention(run: Any) -> list[tuple[str, str]]:
+    """What the last retention run did."""
+    if run is None:
+        return []
+    dropped = run["dropped"]
+    records = sum(dropped["records"].values())
+    days = f" of {plural(len(dropped['days']), 'day')}" if dropped["days"] else ""
+    return [("Last retention run", run["at"]), ("It dropped", f"{count(records)} records{days}, {count(dropped['rollups'])} roll-ups"),
+            ("It gave back", size(max(run["freed_bytes"], 0))), ("On disk", size(run["disk_bytes"]))]
+
+
+def _collector(said: dict[str, Any]) -> CollectorRow:
+    """What waits at a collector, in words."""
+    spool, dead = said["spool"], said["dead_letters"]
+    words = ["Nothing waits"]
+    if spool["batches"]:
+        words = [f"{plural(spool['batches'], 'batch', 'batches')} ({size(spool['bytes'])} of {size(spool['limit_bytes'])}) wait for "
+                 f"the store, the oldest for {span_of_time(int(float(spool['oldest_s'] or 0) * NS))}"]
+    if spool["full"]:
+        words.append("its spool is full, senders are told to wait")
+    if dead["pieces"]:
+        words.append(f"{plural(dead['records'], 'record')} refused by the store: see `triage dead-letters list` there")
+    if said["silent"]:
+        words.append("not heard since then")
+    return CollectorRow(said["host"], said["at"], "; ".join(words) + ".", bool(spool["full"] or said["silent"] or dead["pieces"]))
 
 
 def _age(seconds: float | None) -> str:

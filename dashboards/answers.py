@@ -210,27 +210,35 @@ def _first_up(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+NO_DETAILS: Final = "Its single steps were not recorded, since only a part of all requests is recorded in detail."
+
 MISSES: Final[dict[str, tuple[str, str, str]]] = {  # reason -> headline, what happened, what to tell
     "malformed": ("There is no number in this that we could look for",
-                  "We look for numbers such as a request ID, a trace ID, a consent or payment number. Names, amounts and dates "
-                  "are not enough.",
+                  "Such a number has six or more letters and digits without spaces, and mostly looks like "
+                  "93bac548-d2de-4546-b106-880a5018460d, 4bf92f3577b34da6a3ce929d0e0e4736 or PAY-2026-0001. Names, amounts, dates "
+                  "and times are not enough. Paste the number, or the whole message that holds it.",
                   "“Could you send me the reference number that the app shows, or a screenshot of the error?”"),
     "never_seen": ("We have never seen this number",
                    "No request with this number reached us. It may be mistyped, or belong to the app's own system, or the "
-                   "request never arrived here. If it was sent just now, try again in a minute.",
+                   "request never arrived here. Compare it with the original letter by letter; if it was sent just now, try again "
+                   "in a minute.",
                    "“We cannot find your request on our side. Please ask the app's support whether it was sent to us.”"),
     "not_yet_indexed": ("This number is not here yet",
-                        "It is less than a minute old, and its record may still be on its way. Try again in a minute.",
+                        "Its record is still on its way to us. Try again in a minute.",
                         "“I am still waiting for the record of your request. One moment please.”"),
-    "expired": ("This is older than what we keep", "The record of this request has been deleted, as our rules ask for.",
+    "expired": ("This is older than what we keep",
+                "The record of this request has been deleted, as our rules ask for. Ask for the number of a newer request, if it "
+                "happened again.",
                 "“Your request is older than our technical records. I pass it on to a colleague.”"),
-    "not_permitted": ("You may not see this", "It belongs to a security matter. The security team can answer.",
+    "not_permitted": ("You may not see this", "It belongs to a matter of the security team. Ask there; they can answer.",
                       "“I pass your request on to a colleague, who will come back to you.”"),
     "rejected_at_ingest": ("The record of this request was refused",
-                           "It reached us, but its record could not be kept, so we do not know how the request ended.",
+                           "It reached us, but its record could not be kept, so we do not know how the request ended. Tell the team "
+                           "that runs Gateway Triage.",
                            "“We see that there was a request, but not how it ended. I pass it on to a colleague.”"),
     "sampled_out": ("Only the fact of this request was kept",
-                    "Its details were not recorded, since only a part of all requests is recorded in detail.",
+                    "Its details were not recorded, since only a part of all requests is recorded in detail. Ask for another "
+                    "number of the same request, such as a request or payment number.",
                     "“We have no detailed record of your request. Please tell me the time and what the app showed.”"),
 }
 
@@ -239,6 +247,12 @@ def miss_for(reason: str, detail: str = "") -> Answer:
     """The answer when nothing was found, with the honest reason."""
     headline, what, tell = MISSES[reason]
     return Answer(headline, f"{what} {detail}".strip(), "unknown", "Not known, since the request was not found.", tell)
+
+
+def incident_answer(incident_id: str, title: str) -> Answer:
+    """The answer to an incident's number."""
+    return Answer(f"{incident_id} is an incident, not a request", f"{title}. Open the incident, or paste the number of the request.",
+                  "unknown", f"Yes. {incident_id}.", "“I look into what we know and come back to you.”")
 
 
 def hops_for(row: Row, partner: str) -> tuple[Hop, ...]:

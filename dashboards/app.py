@@ -15,6 +15,7 @@ from dashboards import (
     changes,
     failures,
     gate,
+    group_rules,
     groups,
     headers,
     health,
@@ -23,6 +24,7 @@ from dashboards import (
     lookup_pages,
     partners,
     receivers,
+    records,
     render,
     silences,
     traces,
@@ -36,8 +38,8 @@ SEE_OTHER: Final = 303
 LARGEST_BODY: Final = 256 * 1024  # a pasted mail is far smaller
 
 PAGES: Final[tuple[Blueprint, ...]] = (
-    auth.pages, home.pages, health.pages, incidents.pages, traces.pages, lookup_pages.pages, calls.pages, partners.pages,
-    apis.pages, groups.pages, changes.pages, receivers.pages, silences.pages, admin.pages,
+    auth.pages, home.pages, health.pages, incidents.pages, traces.pages, lookup_pages.pages, calls.pages, records.pages, partners.pages,
+    apis.pages, groups.pages, group_rules.pages, changes.pages, receivers.pages, silences.pages, admin.pages,
 )
 
 

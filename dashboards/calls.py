@@ -13,49 +13,54 @@ from dashboards import gate
 from dashboards.call_rows import call_rows, calls_of, with_twins
 from dashboards.pages import CallRow, CallsPage
 from dashboards.parts import Parts
+from dashboards.query_words import at_least_ms, number_or_class, window_of
+from dashboards.record_search import search_after
 from dashboards.render import render
 from dashboards.rollup_model import health_cache
 from triage.domain.calls import OUTCOMES
-from triage.domain.windows import DAY_NS, HOUR_NS, Window, from_rfc3339
 from triage.errors import BadInput
 from triage.ports.records import Condition
 
 pages: Final = Blueprint("calls", __name__)
 PAGE: Final = 50
-FILTERS: Final = ("partner", "api", "outcome", "status", "service", "trace", "code", "since", "until")
+FILTERS: Final = ("partner", "api", "outcome", "status", "service", "trace", "code", "text", "min_ms", "since", "until")
+LIVE_SECONDS: Final = 5
 _FAILED: Final = tuple(outcome for outcome in OUTCOMES if outcome not in ("ok", "unknown"))
-_LATEST_NS: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class FoundCalls:
-    """A page of calls and the cursor of the next."""
+    """A page of calls, the cursor of the next, and the place of the newest, to ask what came `after`."""
 
     rows: tuple[CallRow, ...]
     next: str | None
+    latest: str | None = None
 
 
-def find_calls(parts: Parts, filters: Mapping[str, str], *, limit: int, cursor: str | None) -> FoundCalls:
+def find_calls(
+    parts: Parts, filters: Mapping[str, str], *, limit: int, cursor: str | None, after: str | None = None,
+) -> FoundCalls:
     """Calls that meet the filters, newest first. Raises BadInput for filters that cannot be read.
 
     A page is so many witnesses: of the two that saw one call, the other is fetched too, so that the call is whole. Where they
     fall on two pages, the call is on both, under the same ID.
     """
-    where, window = conditions(filters)
-    page = parts.records.search("calls", where, window, limit, cursor)
+    page = search_after(parts.records, "calls", conditions(filters), window_of(filters, parts.clock()), limit, cursor, after)
     own = set(page.rows.column("witness_id").to_pylist())
     calls = calls_of(with_twins(parts.records, page.rows))
-    return FoundCalls(call_rows(parts, [row for row in calls if not own.isdisjoint((row["call_id"], row["line_id"]))]), page.next)
+    mine = [row for row in calls if not own.isdisjoint((row["call_id"], row["line_id"]))]
+    return FoundCalls(call_rows(parts, mine), page.next, page.latest)
 
 
-def conditions(filters: Mapping[str, str]) -> tuple[list[Condition], Window | None]:
-    """Query parameters -> conditions and window. Raises BadInput."""
+def conditions(filters: Mapping[str, str]) -> list[Condition]:
+    """Query parameters -> conditions. Raises BadInput."""
     where: list[Condition] = []
     for name, column in (("partner", "partner"), ("service", "service"), ("trace", "trace_id")):
         if value := filters.get(name):
             where.append(Condition(column, "=", value))
-    if code := filters.get("code"):
-        where.append(Condition("codes", "contains", code))
+    for name, column in (("code", "codes"), ("text", "message")):
+        if value := filters.get(name):
+            where.append(Condition(column, "contains", value))
     if api := filters.get("api"):
         where += _api(api)
     if outcome := filters.get("outcome"):
@@ -64,8 +69,10 @@ def conditions(filters: Mapping[str, str]) -> tuple[list[Condition], Window | No
             raise BadInput(f"`outcome` is `failed` or one of {', '.join(OUTCOMES)}; not {', '.join(unknown)}.")
         where.append(Condition("outcome", "in", wanted))
     if status := filters.get("status"):
-        where += _status(status)
-    return where, _window(filters)
+        where += number_or_class("status", "status", status)
+    if min_ms := filters.get("min_ms"):
+        where.append(at_least_ms(min_ms))
+    return where
 
 
 def _api(api: str) -> list[Condition]:
@@ -73,34 +80,6 @@ def _api(api: str) -> list[Condition]:
     if route:
         return [Condition("method", "=", method.upper()), Condition("route", "=", route)]
     return [Condition("route", "=", method)]
-
-
-def _status(status: str) -> list[Condition]:
-    """'504', or '5xx' for all of them."""
-    if len(status) == 3 and status[0].isdigit() and status[1:].lower() == "xx":
-        low = int(status[0]) * 100
-        return [Condition("status", ">=", low), Condition("status", "<=", low + 99)]
-    if not status.isdigit() or int(status) > 999:
-        raise BadInput("`status` is a number such as 504, or 5xx.")
-    return [Condition("status", "=", int(status))]
-
-
-def _window(filters: Mapping[str, str]) -> Window | None:
-    since, until = filters.get("since", ""), filters.get("until", "")
-    if not since and not until:
-        return None
-    return Window(time_of(since) if since else 0, time_of(until) if until else _LATEST_NS)
-
-
-def time_of(text: str) -> int:
-    """'1h', '24h' (so long ago), or RFC 3339. Raises BadInput."""
-    now = gate.parts().clock()
-    if text[:-1].isdigit() and text[-1:] in ("h", "d", "m"):
-        return now - int(text[:-1]) * {"m": HOUR_NS // 60, "h": HOUR_NS, "d": DAY_NS}[text[-1]]
-    try:
-        return from_rfc3339(text if ("T" in text and text[-1:] == "Z") or "+" in text else f"{text}Z")
-    except (ValueError, OverflowError):
-        raise BadInput(f"'{text}' is no time; write 1h, 7d or 2026-01-31T18:00:00Z.") from None
 
 
 @pages.get("/calls")
@@ -121,4 +100,6 @@ def index() -> str:
         apis=tuple(sorted(health.apis, key=lambda api: api.split(" ", 1)[-1])), fault=fault,
         next=f"/calls?{urlencode({**kept, 'cursor': found.next})}" if found.next else "",
         first=f"/calls?{urlencode(kept)}" if request.args.get("cursor") else "", now_ns=parts.clock(),
+        live=LIVE_SECONDS if request.args.get("live") == "1" and not request.args.get("cursor") else 0,
+        live_href=f"/calls?{urlencode({**kept, 'live': '1'})}", still_href=f"/calls?{urlencode(kept)}",
     ))

@@ -7,21 +7,21 @@ from typing import Any, Final
 
 from dashboards import gate
 from dashboards.lookup import look_up
-from dashboards.parts import Parts
+from dashboards.parts import Kept, Parts
 from triage.domain.windows import rfc3339
 from triage.errors import BadInput, Conflict
 
 CHANNELS: Final = ("phone", "mail", "chat", "branch", "app", "other")
 
 
-def register(parts: Parts, sent: Mapping[str, Any], retention_days: int) -> dict[str, Any]:
+def register(parts: Parts, sent: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
     """Keep a complaint and the evidence for it, also beyond the retention. Returns it as JSON. Raises BadInput."""
     query, note, channel = (_text(sent, name) for name in ("query", "note", "channel"))
     if not query and not note:
         raise BadInput("A complaint needs a `query` (any ID) or a `note`.")
     if channel and channel not in CHANNELS:
         raise BadInput(f"`channel` is one of {', '.join(CHANNELS)}.")
-    result = look_up(parts, query, retention_days) if query else None
+    result = look_up(parts, query, kept) if query else None
     calls = result.calls if result else ()
     traces = {call.trace_id for call in calls if call.trace_id} | ({result.trace_id} if result and result.trace_id else set())
     if traces:

@@ -13,7 +13,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from flask import current_app, g, request, session
 from werkzeug.exceptions import Forbidden, HTTPException, TooManyRequests, Unauthorized
 
-from dashboards.parts import Parts
+from dashboards.parts import Kept, Parts
 from triage.accounts import permissions
 from triage.accounts.accounts import Principal
 from triage.accounts.permissions import PERMISSIONS, Permission
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 OPEN_PATHS: Final = ("/healthz", "/readyz", "/static/", "/sign-in", "/favicon.ico", "/theme")
 _RIGHT_WORDS: Final[dict[Permission, str]] = {
-    "read": "use the console", "complain": "register complaints", "act": "act on incidents",
+    "read": "use the console", "complain": "register complaints", "act": "act on incidents and error groups",
     "silence": "hold back notices", "change": "announce changes", "deliver": "see or repeat deliveries",
     "restricted": "see restricted incidents", "audit": "read the audit log", "receivers": "manage receivers",
     "accounts": "manage users and tokens", "ingest": "send records",
@@ -35,6 +35,12 @@ CSRF_MISSING: Final = "The form has expired or was not sent from this page. Go b
 def parts() -> Parts:
     """The parts of the running console."""
     found: Parts = current_app.extensions["parts"]
+    return found
+
+
+def kept() -> Kept:
+    """How long this installation keeps what."""
+    found: Kept = current_app.extensions["console_settings"].kept
     return found
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from dashboards.incident_rows import incident_row, select_incidents
 from dashboards.pages import Facet, Fact, HealthListPage, HealthPage, HealthRow
 from dashboards.parts import Parts
-from dashboards.rollup_model import Figures, minutes_of, outcomes_of
+from dashboards.rollup_model import Customers, Figures, customers_of, minutes_of, outcomes_of
 from dashboards.svg import curve, spark
 from dashboards.words import OUTCOME_WORDS, count, duration, share
 
@@ -59,7 +59,9 @@ def one_page(
     incidents = select_incidents(parts, [(tag,)], limit=10).items
     outcomes = outcomes_of(table) if len(table) else []
     marks = [(incident.first_seen_ns, incident.id) for incident in incidents]
-    facts = (Fact(count(row.calls), "calls in 24 h"), Fact(share(row.failed, row.calls), "failed, all reasons"),
+    customers = customers_of(parts, noun, row.id)
+    facts = (Fact(count(row.calls), "calls in 24 h"), Fact(count(customers.all), "customers in 24 h"),
+             Fact(count(customers.failed), "customers had a failure"), Fact(share(row.failed, row.calls), "failed, all reasons"),
              Fact(share(row.faults, row.calls), "failed by us or a provider"),
              Fact(duration(row.p50_ns) if row.calls else "—", "median time"),
              Fact(duration(row.p95_ns) if row.calls else "—", "95 % are faster than"))
@@ -81,3 +83,8 @@ def health_json(row: HealthRow) -> dict[str, Any]:
         "incidents": list(row.live),
     }
 
+
+
+def customers_json(customers: Customers) -> dict[str, int]:
+    """Distinct customers in JSON."""
+    return {"customers": customers.all, "customers_failed": customers.failed}

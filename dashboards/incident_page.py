@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dashboards import gate
 from dashboards.attempt import attempt
+from dashboards.group_model import link_to
 from dashboards.incident_rows import select_incidents
 from dashboards.pages import Fact, GroupLink, IncidentPage, NoticeRow, TimelineRow, TraceView
 from dashboards.parts import Parts
@@ -123,12 +124,7 @@ def _similar(parts: Parts, incident: Incident) -> tuple[Incident, ...]:
 
 
 def _groups(parts: Parts, incident: Incident) -> tuple[GroupLink, ...]:
-    links = []
-    for group_id in incident.groups[:10]:
-        doc = parts.state.get("group", group_id)
-        body = doc.body if doc else {}
-        links.append(GroupLink(group_id, str(body.get("title") or group_id), int(body.get("count") or 0)))
-    return tuple(links)
+    return tuple(link_to(parts, group_id) for group_id in incident.groups[:10])
 
 
 def _assignees(incident: Incident) -> tuple[str, ...]:

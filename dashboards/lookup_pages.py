@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Blueprint, current_app, redirect, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from dashboards import gate
@@ -23,7 +23,7 @@ _CARRIED: Final = 3  # likely IDs of a pasted mail that go into the address
 def ask() -> str:
     """The form, and the answer when something was asked."""
     query = request.args.get("q", "").strip()
-    return render(_page(look_up(gate.parts(), query, _retention()) if query else None))
+    return render(_page(look_up(gate.parts(), query, gate.kept()) if query else None))
 
 
 @pages.post("/lookup")
@@ -34,8 +34,8 @@ def paste() -> Response | str:
     if len(text) < 80 and "\n" not in text and "@" not in text and " " not in text:
         return redirect(url_for("lookup.ask", q=text), 303)
     if not guesses:
-        return render(_page(look_up(gate.parts(), text, _retention()) if text else None))
-    result = look_up(gate.parts(), text, _retention())
+        return render(_page(look_up(gate.parts(), text, gate.kept()) if text else None))
+    result = look_up(gate.parts(), text, gate.kept())
     words = [result.matched_value] if result.matched_value else [guess.written for guess in guesses[:_CARRIED]]
     return redirect(url_for("lookup.ask", q=" ".join(words)), 303)
 
@@ -44,14 +44,8 @@ def paste() -> Response | str:
 def complain() -> Response:
     """Register a complaint, then show the answer again with its number."""
     gate.demand("complain")
-    complaint = register(gate.parts(), gate.arguments(), _retention())
+    complaint = register(gate.parts(), gate.arguments(), gate.kept())
     return redirect(url_for("lookup.ask", q=request.form.get("query", ""), registered=complaint["id"]), 303)
-
-
-def _retention() -> int:
-    days: int = current_app.extensions["console_settings"].retention_days
-    return days
-
 
 def _page(result: Result | None) -> LookupPage:
     incident = result.incident if result else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from triage.accounts.accounts import Accounts
@@ -47,6 +48,15 @@ class Parts:
     partner_name: Callable[[str], str]
     mask_text: Callable[[str], str]  # masks what people type before it is kept
     refused: Callable[[str], str | None]  # the reason why a record with this ID was refused, where that is known
+    back_up: Callable[[Path], dict[str, Any]] | None = None  # into a new folder of this machine; None on Elasticsearch
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long things are kept, days: records (the longest of the signals), and the hashes of their IDs."""
+
+    retention_days: int = 30
+    ledger_days: int = 396
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +67,4 @@ class ConsoleSettings:
     secret_key: str
     session_hours: int = 12
     secure_cookie: bool = False
-    retention_days: int = 30
+    kept: Kept = Kept()

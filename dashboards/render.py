@@ -16,8 +16,8 @@ NAV: Final = (
     ("Incidents", "/incidents"), ("Complaints", "/lookup"), ("Calls", "/calls"), ("Partners", "/partners"),
     ("APIs", "/apis"), ("Changes", "/changes"), ("Alerts", "/receivers"), ("Admin", "/admin/status"),
 )
-_PARENTS: Final = {"/traces": "/calls", "/groups": "/incidents", "/silences": "/receivers", "/admin": "/admin/status",
-                   "/deliveries": "/receivers"}
+_PARENTS: Final = {"/traces": "/calls", "/spans": "/calls", "/logs": "/calls", "/groups": "/incidents", "/silences": "/receivers",
+                   "/admin": "/admin/status", "/deliveries": "/receivers"}
 
 
 def template_name(page: Any) -> str:

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from flask import current_app
 
 from dashboards.parts import Parts
-from triage.analyse.rollup import GROWTH
+from triage.analyse.distinct import estimate, united
+from triage.analyse.rollup import GROWTH, sketches_of
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.windows import DAY_NS, MINUTE_NS, NS, Window
+from triage.ports.records import Condition
 
 SLOTS: Final = 48
 DAY_MINUTES: Final = 24 * 60
@@ -98,6 +100,21 @@ def day_window(now_ns: int) -> Window:
     """The last 24 h up to the end of this minute."""
     end = (now_ns // MINUTE_NS + 1) * MINUTE_NS
     return Window(end - DAY_NS, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """Distinct customers of a partner's or an API's calls."""
+
+    all: int
+    failed: int  # of them, those with a call that failed
+
+
+def customers_of(parts: Parts, column: str, value: str) -> Customers:
+    """Distinct customers of the last 24 h, by the hour. Raises StoreUnavailable."""
+    rows = parts.records.rollups("customers", day_window(parts.clock()), [Condition(column, "=", value)])
+    failed = rows.filter(pc.invert(pc.is_in(rows.column("outcome"), pa.array(_NOT_FAILED))))
+    return Customers(*(estimate(united(sketches_of(table))) for table in (rows, failed)))
 
 
 def narrow(table: pa.Table, column: str, value: str) -> pa.Table:

@@ -103,6 +103,16 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def size(number: int) -> str:
+    """Bytes for people: 1.4 MiB."""
+    value, unit = float(number), "bytes"
+    for following in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, following
+    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
 def share(part: float, whole: float = 1.0) -> str:
     """'31 %', '0.2 %', '—' of nothing."""
     if not whole:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Blueprint, request
 
 from dashboards import gate
-from dashboards.api.common import PREFIX, cursor, limit, listed
+from dashboards.api.common import PREFIX, after, cursor, limit, listed
 from dashboards.call_rows import call_json
 from dashboards.calls import FILTERS, find_calls
 
@@ -16,7 +16,7 @@ api: Final = Blueprint("api_calls", __name__, url_prefix=PREFIX)
 
 @api.get("/calls")
 def index() -> dict[str, Any]:
-    """Calls, newest first, with the filters of the page."""
+    """Calls, newest first, with the filters of the page; `?after=` what `latest` gave: only newer ones."""
     filters = {name: request.args.get(name, "") for name in FILTERS}
-    found = find_calls(gate.parts(), filters, limit=limit(), cursor=cursor())
-    return listed([call_json(row) for row in found.rows], found.next)
+    found = find_calls(gate.parts(), filters, limit=limit(), cursor=cursor(), after=after())
+    return {**listed([call_json(row) for row in found.rows], found.next), "latest": found.latest}

@@ -27,6 +27,11 @@ def cursor() -> str | None:
     return request.args.get("cursor") or None
 
 
+def after() -> str | None:
+    """`?after=`, as `latest` of an earlier answer gave it."""
+    return request.args.get("after") or None
+
+
 def body() -> dict[str, Any]:
     """The JSON object that was sent. Raises BadInput."""
     sent = request.get_json(silent=True)

@@ -10,10 +10,10 @@ from flask import Blueprint
 from dashboards import gate
 from dashboards.api.common import PREFIX, cursor, limit, listed
 from dashboards.apis import api_rows
-from dashboards.health_pages import health_json
+from dashboards.health_pages import customers_json, health_json
 from dashboards.pages import HealthRow
 from dashboards.partners import partner_rows
-from dashboards.rollup_model import api_id, api_of_id
+from dashboards.rollup_model import api_id, api_of_id, customers_of
 from triage.errors import BadInput
 
 api: Final = Blueprint("api_health", __name__, url_prefix=PREFIX)
@@ -28,8 +28,9 @@ def partners() -> dict[str, Any]:
 @api.get("/partners/<path:partner_id>")
 def partner(partner_id: str) -> dict[str, Any]:
     """One. Raises KeyError."""
-    return next((_partner(row) for row in partner_rows(gate.parts()) if row.id == partner_id), None) or _none(
-        f"partner {partner_id} in the last 24 h")
+    found = next((_partner(row) for row in partner_rows(gate.parts()) if row.id == partner_id), None)
+    found = found or _none(f"partner {partner_id} in the last 24 h")
+    return {**found, **customers_json(customers_of(gate.parts(), "partner", partner_id))}
 
 
 @api.get("/apis")
@@ -42,7 +43,8 @@ def apis() -> dict[str, Any]:
 def one_api(api_key: str) -> dict[str, Any]:
     """One. Raises KeyError."""
     name = api_of_id(api_key)
-    return next((_api(row) for row in api_rows(gate.parts()) if row.id == name), None) or _none(f"API {name} in the last 24 h")
+    found = next((_api(row) for row in api_rows(gate.parts()) if row.id == name), None) or _none(f"API {name} in the last 24 h")
+    return {**found, **customers_json(customers_of(gate.parts(), "api", name))}
 
 
 def _partner(row: HealthRow) -> dict[str, Any]:

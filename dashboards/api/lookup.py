@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 
 from dashboards import gate
 from dashboards.api.common import PREFIX, body, cursor, limit, listed
@@ -19,7 +19,7 @@ api: Final = Blueprint("api_lookup", __name__, url_prefix=PREFIX)
 @api.get("/lookup")
 def ask() -> dict[str, Any]:
     """Whatever ID the query holds, in any spelling."""
-    result = look_up(gate.parts(), request.args.get("q", ""), _retention())
+    result = look_up(gate.parts(), request.args.get("q", ""), gate.kept())
     matched = {"kind": result.matched_kind, "value": result.matched_value} if result.matched_kind else None
     incident = result.incident
     return {
@@ -42,9 +42,4 @@ def index() -> dict[str, Any]:
 def complain() -> tuple[dict[str, Any], int]:
     """Register a complaint; it is linked to its calls and incident."""
     gate.demand("complain")
-    return register(gate.parts(), body(), _retention()), 201
-
-
-def _retention() -> int:
-    days: int = current_app.extensions["console_settings"].retention_days
-    return days
+    return register(gate.parts(), body(), gate.kept()), 201

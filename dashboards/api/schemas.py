@@ -6,8 +6,10 @@ from typing import Any, Final, get_args
 
 from dashboards.changes import KINDS as CHANGE_KINDS
 from dashboards.complaints import CHANNELS
+from dashboards.group_actions import ACTIONS as GROUP_ACTIONS
 from dashboards.incident_actions import ACTIONS
 from dashboards.telling import FORMATS
+from triage.analyse.group_rules import FIELDS
 from triage.domain.calls import OUTCOMES, Side
 from triage.domain.incident import KINDS, SEVERITIES, STATES, SuspectKind
 
@@ -55,8 +57,10 @@ _INCIDENT: Final[Json] = {
 _HEALTH: Final[Json] = {
     "calls": _WHOLE, "failed_calls": _WHOLE, "faults": _WHOLE, "error_share": {"type": ["number", "null"]},
     "p50_ms": {"type": ["number", "null"]}, "p95_ms": {"type": ["number", "null"]}, "incidents": _TEXTS,
+    "customers": _WHOLE, "customers_failed": _WHOLE,
 }
 _SCOPE: Final = _object({"service": _MAYBE, "api": _MAYBE, "partner": _MAYBE})
+_MATCH: Final = _object(dict.fromkeys(FIELDS, _TEXT))
 _FILTER: Final = _object({"severity": _TEXTS, "partner": _TEXTS, "api": _TEXTS, "types": _TEXTS, "restricted": _TRUTH})
 
 ALL: Final[dict[str, Json]] = {
@@ -76,6 +80,10 @@ ALL: Final[dict[str, Json]] = {
         "call_id": _TEXT, "at": _TIME, "partner": _TEXT, "partner_name": _TEXT, "api": _TEXT, "status": _WHOLE,
         "outcome": _word(*OUTCOMES), "duration_ms": _NUMBER, "trace_id": _MAYBE, "incident_id": _MAYBE, "service": _MAYBE,
         "codes": _TEXTS, "source": _TEXT}),
+    "Span": _object({"trace_id": _TEXT, "span_id": _TEXT, "parent_id": _MAYBE, "at": _TIME, "duration_ms": _NUMBER, "name": _TEXT,
+                     "service": _TEXT, "attributes": _ANY, "resource": _ANY, "events": _list(_ANY)}),
+    "Log": _object({"log_id": _TEXT, "trace_id": _TEXT, "span_id": _TEXT, "at": _TIME, "severity": _WHOLE, "body": _TEXT,
+                    "service": _TEXT, "attributes": _ANY, "resource": _ANY}),
     "Trace": _object({"trace_id": _TEXT, "spans": _list(_ANY), "logs": _list(_ANY), "calls": _list(_ref("Call")),
                       "incidents": _TEXTS}),
     "Lookup": _object({
@@ -90,7 +98,17 @@ ALL: Final[dict[str, Json]] = {
     "Api": _object({"id": _TEXT, "method": _TEXT, "route": _TEXT, **_HEALTH}),
     "Group": _object({"id": _TEXT, "kind": _TEXT, "title": _TEXT, "evidence": _TEXTS, "template": _TEXT, "service": _TEXT,
                       "api": _TEXT, "codes": _TEXTS, "first_seen": _TIME, "last_seen": _TIME, "count": _WHOLE,
-                      "samples": _TEXTS, "incidents": _TEXTS}),
+                      "samples": _TEXTS, "incidents": _TEXTS, "members": _list(_ANY), "neighbours": _list(_ANY), "version": _WHOLE,
+                      "merged_into": _MAYBE, "merged": _TEXTS, "history": _list(_ANY)}),
+    "GroupAction": _object({"action": _word(*GROUP_ACTIONS), "version": _WHOLE, "reason": _TEXT, "into": _TEXT, "templates": _TEXTS,
+                            "match": _MATCH, "lesson": _TEXT}, "action", "version"),
+    "GroupRule": _object({"id": _TEXT, "place": _WHOLE, "match": _MATCH, "key": _TEXT, "enabled": _TRUTH, "note": _MAYBE,
+                          "by": _MAYBE, "at": _TIME}),
+    "NewGroupRule": _object({"match": _MATCH, "key": _TEXT, "enabled": _TRUTH, "note": _TEXT, "place": _WHOLE, "version": _WHOLE},
+                            "match", "key"),
+    "GroupRuleChange": _object({"enabled": _TRUTH, "place": _WHOLE, "version": _WHOLE}),
+    "GroupTrial": _object({"summary": _TEXT, "joins": _WHOLE, "errors": _WHOLE, "splits": _WHOLE, "keys": _TEXTS,
+                           "groups": _list(_ANY), "looked_at": _ANY}),
     "Change": _object({"id": _TEXT, "kind": _word(*CHANGE_KINDS), "scope": _SCOPE, "version": _MAYBE, "at": _TIME,
                        "until": _MAYBE_TIME, "by": _MAYBE, "link": _MAYBE}),
     "NewChange": _object({"kind": _word(*CHANGE_KINDS), "scope": _SCOPE, "version": _TEXT, "at": _TIME, "until": _TIME,
@@ -106,8 +124,16 @@ ALL: Final[dict[str, Json]] = {
     "Delivery": _object({"id": _TEXT, "receiver": _TEXT, "receiver_name": _TEXT, "incident_id": _TEXT, "type": _TEXT,
                          "state": _TEXT, "at": _TIME, "webhook_id": _TEXT, "tries": _WHOLE, "next_at": _MAYBE_TIME,
                          "status": {"type": ["integer", "null"]}, "reason": _MAYBE, "attempts": _list(_ANY)}),
+    "NewBackup": _object({"path": _TEXT}, "path"),
+    "Backup": _object({"path": _TEXT, "at": _TIME, "bytes": _WHOLE, "seconds": _NUMBER}),
     "Status": _object({
         "version": _TEXT, "store": _TEXT, "kept": _object({"calls": _WHOLE, "spans": _WHOLE, "logs": _WHOLE}),
         "duplicates": _WHOLE, "rejected": _ANY, "masked": _WHOLE, "oldest": _MAYBE_TIME, "newest": _MAYBE_TIME,
-        "lag_s": {"type": ["number", "null"]}, "sources": _list({}), "last_analysis": {"type": ["object", "null"]}}),
+        "lag_s": {"type": ["number", "null"]}, "sources": _list({}), "last_analysis": {"type": ["object", "null"]},
+        "last_retention": {"type": ["object", "null"]}, "reasons": _TEXTS,
+        "dead_letters": _object({"pieces": _WHOLE, "records": _WHOLE}), "collectors": _list(_object({
+            "id": _TEXT, "host": _TEXT, "pid": _WHOLE, "at": _TIME, "silent": _TRUTH,
+            "spool": _object({"batches": _WHOLE, "bytes": _WHOLE, "limit_bytes": _WHOLE, "full": _TRUTH,
+                              "oldest_s": {"type": ["number", "null"]}}),
+            "dead_letters": _object({"pieces": _WHOLE, "records": _WHOLE, "bytes": _WHOLE})}))}),
 }

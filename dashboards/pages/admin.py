@@ -75,6 +75,16 @@ class TokensPage:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectorRow:
+    """A collector that has a spool: its machine, when it was heard, and what it said."""
+
+    host: str
+    at: str
+    words: str
+    bad: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StatusPage:
     """How the product itself fares."""
 
@@ -83,4 +93,5 @@ class StatusPage:
     sources: tuple[tuple[str, str], ...]
     runs: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
+    collectors: tuple[CollectorRow, ...]
     can_manage: bool

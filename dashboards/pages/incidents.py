@@ -1,11 +1,11 @@
-"""Incidents and error groups."""
+"""Incidents."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from dashboards.pages.common import Choice, Facet, Fact
+from dashboards.pages.groups import GroupLink
 from dashboards.pages.traces import TraceView
 from dashboards.svg import Curve, Spark
 from triage.domain.incident import Incident
@@ -50,15 +50,6 @@ class TimelineRow:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupLink:
-    """An error group in a list."""
-
-    id: str
-    title: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class NoticeRow:
     """What was told, to whom, and what became of it."""
 
@@ -89,17 +80,4 @@ class IncidentPage:
     merge_choices: tuple[tuple[str, str], ...]
     can_act: bool
     assignees: tuple[str, ...]
-    now_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class GroupPage:
-    """An error group: what belongs to it and why."""
-
-    group: dict[str, Any]
-    curve: Curve | None
-    calls_href: str
-    incidents: tuple[Incident, ...]
-    neighbours: tuple[GroupLink, ...]
-    trouble: str
     now_ns: int

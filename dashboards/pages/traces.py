@@ -135,3 +135,38 @@ class CallsPage:
     next: str
     first: str
     now_ns: int
+    live: int  # seconds between refreshes of a live tail; 0: none
+    live_href: str
+    still_href: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A span or a log record in a list."""
+
+    id: str
+    time_ns: int
+    service: str
+    title: str
+    sub: str
+    bad: bool
+    label: str  # severity of a log, HTTP status of a span
+    duration_ns: int  # -1: it has none
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsPage:
+    """Spans or logs, newest first."""
+
+    signal: str
+    rows: tuple[RecordRow, ...]
+    fields: tuple[tuple[str, str, str, str], ...]  # name, label, value, placeholder
+    choices: tuple[tuple[str, str, tuple[str, ...], str], ...]  # name, label, values, chosen
+    fault: str
+    next: str
+    first: str
+    now_ns: int
+    live: int
+    live_href: str
+    still_href: str

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from builders import call, call_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
+from builders import call, call_rollups, customer_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -47,6 +47,7 @@ CSRF = "form-token-of-the-tests"
 SETTINGS = ConsoleSettings("https://triage.example", "secret-of-the-tests")
 NAMES = {"moneta": "Moneta Pay", "fintrust": "Fintrust", "kite": "Kite Finance", "payday": "Payday One"}
 PAY = "POST /domestic-payments"
+ACCOUNTS = "GET /accounts/{id}"
 BAD_TRACE = trace_id(0xBAD)
 
 
@@ -104,6 +105,19 @@ def world() -> World:
 def module_world() -> World:
     """One console for tests that only look."""
     return make_world(create_app)
+
+
+@pytest.fixture(scope="module")
+def world_over() -> Callable[..., World]:
+    """Makes a console over other stores; restricted and open incidents are there."""
+    def make(records: Any, state: Any, change: Callable[[Parts], Parts]) -> World:
+        clock = [NOW]
+        for incident in incidents():
+            documents.write(state, incident)
+        parts = change(make_parts(records, state, clock))
+        return World(create_app(parts, SETTINGS), parts, records, state, clock)
+
+    return make
 
 
 @cache
@@ -169,6 +183,12 @@ def fill(records: Any, state: Any) -> None:
     records.append(masked(_spans(), _logs(), _calls()))
     rows = _rollup_rows()
     records.replace_rollups("calls", {row["minute"] for row in rows}, call_rollups(rows))
+    hours = [(partner, api, outcome, NOW // MINUTE_NS // 60 * 60 - 60 * ago, sketch) for partner, api, outcome, ago, sketch in (
+        ("moneta", ACCOUNTS, "ok", 0, [1, 2, 3]), ("moneta", ACCOUNTS, "bank_error", 1, [3, 4]),
+        ("kite", ACCOUNTS, "ok", 2, [2, 5]), ("moneta", ACCOUNTS, "ok", 40, [6, 7]))]
+    records.replace_rollups("customers", {hour for *_, hour, _ in hours}, customer_rollups([
+        {"minute": hour, "partner": partner, "api": api, "outcome": outcome, "sketch": sketch}
+        for partner, api, outcome, hour, sketch in hours]))
     errors = [{"minute": T // MINUTE_NS + i, "group_id": "g-lock", "partner": "moneta", "api": PAY, "service": "core-banking",
                "count": 3 * i + 2, "sample_trace": BAD_TRACE} for i in range(10)]
     records.replace_rollups("errors", {row["minute"] for row in errors}, error_rollups(errors))

@@ -82,8 +82,9 @@ def test_partners_and_apis(ask):
     assert partners[0]["incidents"] == ["INC-214"]
     apis = ask("/apis").get_json()["items"]
     assert {("GET", "/accounts/{id}"), ("POST", "/domestic-payments")} == {(item["method"], item["route"]) for item in apis}
-    assert apis[0] == ask(f"/apis/{apis[0]['id']}").get_json()
-    assert partners[0] == ask("/partners/moneta").get_json()
+    accounts = next(item for item in apis if item["route"] == "/accounts/{id}")
+    assert {**accounts, "customers": 5, "customers_failed": 2} == ask(f"/apis/{accounts['id']}").get_json()
+    assert {**partners[0], "customers": 4, "customers_failed": 2} == ask("/partners/moneta").get_json()
     assert ask("/partners/nobody").status_code == 404
     assert len(ask("/partners?limit=1").get_json()["items"]) == 1
 
@@ -100,6 +101,7 @@ def test_status(ask):
             "last_analysis"} <= body.keys()
     assert body["kept"] == {"calls": 65, "spans": 5, "logs": 2}
     assert {"at", "seconds", "records", "findings"} <= body["last_analysis"].keys()
+    assert (body["collectors"], body["dead_letters"], body["reasons"]) == ([], {"pieces": 0, "records": 0}, [])
 
 
 def test_openapi_describes_every_address(module_world, ask):

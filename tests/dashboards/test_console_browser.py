@@ -23,7 +23,8 @@ pytestmark = pytest.mark.browser
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1400,900")
 PATHS = ("/incidents", "/incidents/INC-214", "/traces/00000000000000000000000000000bad", "/lookup?q=pay-2026-0001", "/calls",
-         "/partners", "/partners/moneta", "/apis", "/groups/g-lock", "/changes", "/receivers", "/silences", "/admin/status")
+         "/partners", "/partners/moneta", "/apis", "/groups/g-lock", "/groups/rules", "/changes", "/receivers",
+         "/silences", "/admin/status")
 
 
 @pytest.fixture(scope="module")

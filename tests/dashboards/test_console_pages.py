@@ -14,14 +14,15 @@ from dashboards.incident_rows import worst_first
 from dashboards.render import template_name
 from triage.accounts.accounts import Principal
 from triage.domain.windows import MINUTE_NS, NS
+from triage.heard import CollectorReport, report
 from triage.incidents import documents
 
 PATHS = [
     "/incidents", "/incidents?state=all", "/incidents?severity=critical&partner=moneta&side=bank", "/incidents/INC-214",
     "/incidents/INC-131", "/traces/00000000000000000000000000000bad", "/lookup", "/lookup?q=pay-2026-0001", "/lookup?q=hello",
     "/calls", "/calls?outcome=failed&status=5xx&since=1h", "/calls?status=nonsense", "/partners", "/partners?q=mon&sort=name",
-    "/partners/moneta", "/apis", "/groups/g-lock", "/groups/g-timeout", "/changes", "/receivers", "/silences", "/admin/users",
-    "/admin/tokens", "/admin/status",
+    "/partners/moneta", "/apis", "/groups/g-lock", "/groups/g-timeout", "/groups/rules", "/changes", "/receivers", "/silences",
+    "/admin/users", "/admin/tokens", "/admin/status",
 ]
 PAGE_CLASSES = [value for name, value in vars(pages).items() if name.endswith("Page")]
 CHROME_FIELDS = {field.name for field in dataclasses.fields(pages.Chrome)}
@@ -220,3 +221,17 @@ def test_the_live_list_shows_the_worst_first_page_after_page(world):
 @pytest.mark.parametrize(("role", "path"), [("support", "/lookup"), ("responder", "/incidents"), ("viewer", "/incidents")])
 def test_the_front_door_leads_each_role_to_its_work(module_world, role, path):
     assert module_world.signed_in(role).get("/").headers["Location"] == path
+
+
+def test_status_tells_what_waits_at_each_collector(world):
+    now = world.clock[0]
+    report(world.state, CollectorReport("a", "gw-1", 7, now - 5 * NS, 12, 3 << 20, 1 << 30, now - 90 * NS, True, 2, 4, 900))
+    report(world.state, CollectorReport("b", "gw-2", 8, now - 120 * NS, 0, 0, 1 << 30, 0, False, 0, 0, 0))
+    text = world.signed_in("administrator").get("/admin/status").get_data(as_text=True)
+    assert "12 batches (3.0 MiB of 1.0 GiB) wait for the store, the oldest for 1 min; its spool is full" in text
+    assert "4 records refused by the store" in text
+    assert "Nothing waits; not heard since then" in text
+    body = world.api()("/status").get_json()
+    assert body["collectors"][0]["spool"] == {"batches": 12, "bytes": 3 << 20, "limit_bytes": 1 << 30, "full": True, "oldest_s": 90.0}
+    assert [said["silent"] for said in body["collectors"]] == [False, True]
+    assert body["dead_letters"] == {"pieces": 2, "records": 4}
