@@ -2,13 +2,14 @@
 # Makes what the Makefile's targets need, says what it does, and does nothing the second time.
 #   setup.sh run     .venv with the product
 #   setup.sh check   .venv with the product and the test tools
-#   setup.sh test    the same, the programs that the tests start (nginx, Chromium), and the Elasticsearch node
+#   setup.sh test    the same, the programs that the tests start (nginx, Chromium), the Elasticsearch node, and OpenTelemetry clients
 # System packages are installed with apt-get, only as root and only where they are missing. Otherwise every missing thing is
 # named, with what to do, and the exit status is 2.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=.venv
 node=.cache/elasticsearch
+clients=.cache/clients
 missing=()
 
 say() { printf '%s\n' "setup: $*" >&2; }
@@ -123,7 +124,7 @@ need_node() {
   fi
   [ -n "$(find_jdk)" ] ||
     missing+=("a JDK of 21 or newer, for the Elasticsearch node: apt-get install openjdk-21-jdk-headless (Debian 13, Ubuntu 24.04), or unpack one and set ES_JAVA_HOME")
-  if [ ! -f "$node/.built" ] && ! have mvn; then
+  if { [ ! -f "$node/.built" ] || [ ! -f "$agent" ]; } && ! have mvn; then
     ! may_install || install_packages maven
     have mvn || missing+=("Maven, which fetches the Elasticsearch jars: as root, apt-get install maven")
   fi
@@ -135,9 +136,30 @@ build_node() {
   tests/elastic_node/es-node build "$node" >&2
 }
 
+# --- OpenTelemetry clients ----------------------------------------------------------------------------------------------------
+agent=$clients/opentelemetry-javaagent.jar
+agent_version=2.31.1
+telemetrygen_version=v0.161.0
+
+fetch_clients() { # the Java agent always; telemetrygen only where Go is, since nothing else needs it
+  mkdir -p "$clients"
+  if [ ! -f "$agent" ]; then
+    say "fetching the OpenTelemetry Java agent into $clients (once; about 25 MB)"
+    mvn -q -B -ntp dependency:copy -Dartifact="io.opentelemetry.javaagent:opentelemetry-javaagent:$agent_version" \
+      -DoutputDirectory="$clients" >&2
+    mv "$clients/opentelemetry-javaagent-$agent_version.jar" "$agent"
+  fi
+  [ -x "$clients/telemetrygen" ] && return
+  have go || { say "Go is not here, so the test with telemetrygen is skipped"; return; }
+  say "building telemetrygen in $clients (once; a few minutes)"
+  GOBIN="$PWD/$clients" go install \
+    "github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@$telemetrygen_version" >&2 ||
+    say "telemetrygen could not be built; the test with it is skipped"
+}
+
 case "${1:-}" in
 run) make_venv; install_product "" ;;
 check) make_venv; install_product "[test]" ;;
-test) need_programs; need_node; give_up_if_missing; make_venv; install_product "[test]"; build_node ;;
+test) need_programs; need_node; give_up_if_missing; make_venv; install_product "[test]"; build_node; fetch_clients ;;
 *) sed -n 2,7p "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

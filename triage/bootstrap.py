@@ -8,10 +8,10 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,21 +28,24 @@ from collectors.intake import Intake
 from collectors.limits import Limits
 from collectors.listener import HttpListener
 from collectors.naming import Naming
+from collectors.refused import RefusedBook
 from collectors.routes import RouteCatalogue
 from dashboards.app import create_app
-from dashboards.parts import ConsoleSettings, Parts
+from dashboards.parts import ConsoleSettings, Kept, Parts
 from triage import __version__
 from triage.accounts.accounts import Accounts
 from triage.accounts.gate import IngestGate
 from triage.accounts.sessions import Sessions
 from triage.analysis_process import AnalysisOptions, AnalysisProcess
 from triage.config import Settings
+from triage.decoding.pool import Pool
+from triage.decoding.work import Options, intake_of
 from triage.directory import Directory
 from triage.domain.incident import Incident
-from triage.domain.records import Records
-from triage.domain.windows import DAY_NS, NS, day_of
-from triage.errors import ConfigError, Conflict, StoreError
-from triage.flow import notify_once, receive
+from triage.domain.windows import NS, rfc3339
+from triage.errors import ConfigError, Conflict, StoreError, StoreUnavailable
+from triage.flow import notify_once
+from triage.heard import CollectorReport, forget, report_always
 from triage.incidents import documents
 from triage.incidents.lifecycle import Request, act
 from triage.mask.masker import Masker
@@ -52,12 +55,15 @@ from triage.notify.destination import Destinations, parse_networks
 from triage.notify.manual import replay, send_test
 from triage.notify.webhook import WebhookNotifier
 from triage.ports.records import Appended
+from triage.retention import Periods, expire
 from triage.runfile import RunFile
 from triage.scheduler import Jobs
+from triage.store.backup import Backup
 from triage.store.dead_letters import DeadLetters
 from triage.store.elastic_client import ElasticSettings
 from triage.store.factory import Stores, dead_letters, open_elastic, open_embedded, with_spool
 from triage.store.lease import Lease
+from triage.store.spool import SpooledRecordStore
 from triage.telemetry import Telemetry, log
 
 Clock = Callable[[], int]
@@ -74,7 +80,7 @@ def open_stores(settings: Settings, split_role: str = "") -> Stores:
         username=settings.elastic_username, password=settings.elastic_password.get_secret_value(),
         ca_certs=settings.elastic_ca_certs,
     )
-    return open_elastic(elastic, prefix=settings.elastic_prefix, replicas=settings.elastic_replicas)
+    return open_elastic(elastic, prefix=settings.elastic_prefix, replicas=settings.elastic_replicas, shards=settings.elastic_shards)
 
 
 def open_dead_letters(settings: Settings) -> DeadLetters:
@@ -135,6 +141,7 @@ class Service:
     directory: Directory
     telemetry: Telemetry
     intake: Intake
+    decoding: Options
     jobs: Jobs = field(default_factory=Jobs)
     stopping: threading.Event = field(default_factory=threading.Event)
     cleanups: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
@@ -159,24 +166,15 @@ def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "")
     spool = settings.spool_path()
     if spool is not None and split_role in ("", "collect"):  # the other roles take nothing in
         stores = with_spool(stores, spool, to_bytes, from_bytes, limit=settings.spool_mib << 20)
-    masker = Masker(key_of(settings, "mask_key", split_role).encode())
+    key = key_of(settings, "mask_key", split_role).encode()
+    masker = Masker(key)
     directory = Directory.of(settings.partner, settings.api)
-    routes = routes_of(settings)
-    intake = Intake(
-        keep=partial(_keep, masker, stores, directory), clock=clock, retention_days=settings.retention_days,
-        naming=naming_of(settings), routes=routes,
-    )
-    service = Service(settings, stores, masker, clock, Accounts(stores.state), directory, Telemetry(settings.otel_endpoint), intake,
-                      split_role=split_role)
+    decoding = Options(key, settings.retention_days, naming_of(settings), routes_of(settings), directory.aliases(), settings.days_kept())
+    service = Service(settings, stores, masker, clock, Accounts(stores.state), directory, Telemetry(settings.otel_endpoint),
+                      intake_of(decoding, masker, stores.records, clock), decoding, split_role=split_role)
     service.cleanups.append(("stores", stores.close))
     service.cleanups.append(("telemetry", service.telemetry.close))
     return service
-
-
-def _keep(masker: Masker, stores: Stores, directory: Directory, records: Records) -> tuple[Future[Appended], int]:
-    if records.calls["partner"] and directory.partners:
-        records.calls["partner"] = [directory.partner_id(partner) for partner in records.calls["partner"]]
-    return receive(records, masker, stores.records)
 
 
 def start_collect(service: Service) -> None:
@@ -184,14 +182,42 @@ def start_collect(service: Service) -> None:
     settings = service.settings
     limits = Limits(body_bytes=settings.body_limit_mib << 20, connections=settings.connections)
     host, _, port = settings.otlp_http.rpartition(":")
-    local = Local(partial(authorise_local, service), partial(append_local, service))
-    gate = IngestGate(service.accounts, service.clock)
-    listener = HttpListener(FrontDoor(service.intake, limits, gate.refusal, local), host, int(port), limits)
-    grpc_server, service.grpc_port = start_grpc(service.intake, limits, gate.refusal, settings.otlp_grpc)
+    gate, commands = gates_of(service)
+    local = Local(commands.answer, partial(append_local, service))
+    helpers = Pool(service.decoding, service.stores.records)
+    service.intake.elsewhere = helpers
+    service.cleanups.append(("helper processes", helpers.close))
+    listener = HttpListener(FrontDoor(service.intake, limits, gate.answer, local), host, int(port), limits)
+    grpc_server, service.grpc_port = start_grpc(service.intake, limits, gate.answer, settings.otlp_grpc)
     listener.start()
+    remember_refused(service)
     service.http_port = listener.port
     service.cleanups.append(("OTLP/HTTP", listener.stop))
     service.cleanups.append(("OTLP/gRPC", lambda: grpc_server.stop(20).wait()))
+    spool = service.stores.spool
+    if spool is not None:
+        say = partial(_report_of, service, spool, str(settings.spool_path()))
+        threading.Thread(target=report_always, args=(service.stores.state, say, service.stopping), name="report", daemon=True).start()
+
+
+def _report_of(service: Service, spool: SpooledRecordStore, folder: str) -> CollectorReport:
+    """What this collector says of itself."""
+    host, waiting, dead = socket.gethostname(), spool.state(), spool.dead_letters()
+    return CollectorReport(
+        f"{host}:{Path(folder).resolve()}", host, os.getpid(), service.clock(), waiting.waiting_batches, waiting.waiting_bytes,
+        waiting.limit_bytes, waiting.oldest_ns, waiting.full, dead.pieces, dead.records, dead.bytes)
+
+
+def remember_refused(service: Service) -> None:
+    """Write down now and then which IDs were refused, and once more at the end."""
+    book, jobs = RefusedBook(service.stores.state), Jobs()
+
+    def write() -> None:
+        book.write(service.intake.refused.take())
+
+    jobs.every(5, "refused", write)
+    jobs.start()
+    service.cleanups += [("refused IDs", write), ("refused IDs", jobs.stop)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +242,17 @@ def start_follow(service: Service, follow: Follow) -> None:
     service.cleanups += [("log files", follower.close), ("following", thread.join), ("following", stopping.set)]
 
 
-def authorise_local(service: Service, header: str) -> str | None:
-    """Only the token of `run.json` or another administrator's opens the door of local commands."""
-    principal = service.accounts.verify_token(header.removeprefix("Bearer ").strip(), service.clock())
-    return None if principal is not None and principal.role == "administrator" else "this door is for local commands"
+def gates_of(service: Service) -> tuple[IngestGate, IngestGate]:
+    """Who may send records, and who may hand over records that were masked already: the holders of the token of `run.json` and
+    other administrators."""
+    settings = service.settings
+    spool = settings.spool_path() if service.stores.spool else None
+    loopback = all(_on_loopback(address) for address in (settings.otlp_http, settings.otlp_grpc))
+    senders = IngestGate(service.accounts, service.clock, open_until_token=loopback, memory=spool / "tokens.json" if spool else None)
+    commands = IngestGate(service.accounts, service.clock, open_until_token=False, roles=("administrator",),
+                          refused="this door is for local commands")
+    service.cleanups += [("tokens", senders.close), ("tokens", commands.close)]
+    return senders, commands
 
 
 def append_local(service: Service, data: bytes) -> Appended:
@@ -236,18 +269,27 @@ def append_local(service: Service, data: bytes) -> Appended:
 
 
 def check_exposure(service: Service, roles: tuple[str, ...]) -> None:
-    """Refuse to listen beyond loopback without tokens and accounts. Raises ConfigError."""
+    """Refuse to listen beyond loopback without tokens and accounts. Raises ConfigError.
+
+    While the store is away nobody knows whether there are any; then nobody gets in without one either.
+    """
     settings, faults = service.settings, []
     for role, name, address in (("collect", "OTLP_HTTP", settings.otlp_http), ("collect", "OTLP_GRPC", settings.otlp_grpc),
                                 ("web", "WEB", settings.web)):
-        if role not in roles or address.rpartition(":")[0].strip("[]") in LOOPBACK:
+        if role not in roles or _on_loopback(address):
             continue
-        if role == "collect" and not service.accounts.has_tokens("ingest"):
-            faults.append(f"TRIAGE_{name}: {address} is not loopback, so senders need a token first: `triage token create --role ingest`")
-        if role == "web" and not service.accounts.has_users():
-            faults.append(f"TRIAGE_{name}: {address} is not loopback, so people need accounts first: `triage user create`")
+        with contextlib.suppress(StoreUnavailable):
+            if role == "collect" and not service.accounts.has_tokens("ingest"):
+                faults.append(f"TRIAGE_{name}: {address} is not loopback, so senders need a token first: "
+                              "`triage token create --role ingest`")
+            if role == "web" and not service.accounts.has_users():
+                faults.append(f"TRIAGE_{name}: {address} is not loopback, so people need accounts first: `triage user create`")
     if faults:
         raise ConfigError(faults)
+
+
+def _on_loopback(address: str) -> bool:
+    return address.rpartition(":")[0].strip("[]") in LOOPBACK
 
 
 def start_web(service: Service) -> None:
@@ -255,7 +297,8 @@ def start_web(service: Service) -> None:
     settings = service.settings
     app = create_app(console_parts(service), ConsoleSettings(
         base_url=base_url(settings), secret_key=key_of(settings, "secret_key", service.split_role),
-        secure_cookie=settings.base_url.startswith("https:"), retention_days=settings.retention_days,
+        secure_cookie=settings.base_url.startswith("https:"),
+        kept=Kept(max(settings.days_kept().values()), settings.ledger_days),
     ))
     host, _, port = settings.web.rpartition(":")
     server = create_server(app, host=host, port=int(port), threads=8, ident=None, channel_timeout=60, connection_limit=500)
@@ -273,14 +316,23 @@ def base_url(settings: Settings) -> str:
 def console_parts(service: Service) -> Parts:
     """The console's seams, filled in."""
     state = service.stores.state
+    book = RefusedBook(state)
     return Parts(
         records=service.stores.records, state=state, accounts=service.accounts, sessions=Sessions(state, service.accounts),
         act=partial(_act, service), replay=lambda delivery_id: replay(state, delivery_id, service.clock()),
         send_test=lambda receiver_id: send_test(state, _notifier(service), receiver_id, service.clock),
         clock=service.clock, counters=partial(counters, service), version=__version__, store=service.stores.name,
         ready=partial(reasons_not_ready, service), partner_name=service.directory.partner_name,
-        mask_text=service.masker.mask_text, refused=service.intake.refused.get,
+        mask_text=service.masker.mask_text, refused=lambda value: service.intake.refused.get(value) or book.reason(value),
+        back_up=partial(back_up, service.stores.back_up) if service.stores.back_up else None,
     )
+
+
+def back_up(make: Callable[[Path], Backup], target: Path) -> dict[str, Any]:
+    """Copy the embedded stores; what was made, for people."""
+    done = make(target)
+    log("triage.backup", logging.INFO, "backup made", path=str(done.path), bytes=done.bytes, seconds=done.seconds)
+    return {"path": str(done.path), "at": rfc3339(done.at_ns), "bytes": done.bytes, "seconds": done.seconds}
 
 
 def _act(service: Service, incident_id: str, action: Any, version: int | None, actor: str, **args: Any) -> Incident:
@@ -308,7 +360,6 @@ def counters(service: Service) -> dict[str, Any]:
             "masked": counted.masked, "cut": counted.cut, "sources": [
                 {"source": source, "seconds_ago": round((now - at) / NS, 1)} for source, at in counted.sources.items()],
             "lag_s": round((now - counted.newest_ns) / NS, 1) if counted.newest_ns else None,
-            "spool": asdict(service.stores.spool.state()) if service.stores.spool else None,
         }
 
 
@@ -339,11 +390,14 @@ def start_work(service: Service) -> None:
     courier = Courier(service.stores.state, _notifier(service), service.clock)
     settings = service.settings
     analysis = AnalysisProcess(service.stores.records, service.stores.state, AnalysisOptions(
-        settings.learning_minutes, settings.resolve_minutes, {entry.id: entry.name for entry in settings.partner}))
+        settings.learning_minutes, settings.resolve_minutes, {entry.id: entry.name for entry in settings.partner},
+        {entry.id: (tuple(entry.roles), entry.calls_per_minute, entry.calls_per_day) for entry in settings.partner},
+        settings.unattended_per_day))
     lease = Lease(service.stores.state, "work")
     for seconds, name, work in (
         (settings.analysis_seconds, "analysis", partial(run_analysis, service, analysis)),
-        (2, "notices", partial(notify_once_now, service, courier)), (3600, "retention", partial(expire, service)),
+        (2, "notices", partial(notify_once_now, service, courier)), (3600, "retention", partial(run_retention, service)),
+        (60, "ledger", partial(tend_ledger, service)),
     ):
         service.jobs.every(seconds, name, partial(_if_leading, service, lease, work))
     service.jobs.start()
@@ -361,6 +415,11 @@ def _if_leading(service: Service, lease: Lease, work: Callable[[], object]) -> N
 def notify_once_now(service: Service, courier: Courier) -> None:
     """One round of notices."""
     notify_once(service.stores.state, courier, service.clock())
+
+
+def tend_ledger(service: Service) -> None:
+    """Seal the ledger of IDs, and forget what is old."""
+    service.stores.records.tend(service.clock(), ledger_days=service.settings.ledger_days)
 
 
 def run_analysis(service: Service, analysis: AnalysisProcess) -> None:
@@ -390,17 +449,42 @@ def _record_run(service: Service, body: dict[str, Any]) -> None:
         pass  # another worker recorded its run in the same moment
 
 
-def expire(service: Service) -> int:
-    """Drop the days beyond the retention; the traces that incidents show are kept."""
-    records, state = service.stores.records, service.stores.state
-    records.pin({trace_id for incident in documents.every(state) for trace_id in incident.trace_ids})
-    oldest = day_of(service.clock() - service.settings.retention_days * DAY_NS)
-    dropped = 0
-    for signal_, days in records.counts().days.items():
-        for day in days:
-            if day < oldest:
-                dropped += records.drop_day(signal_, day)
-    return dropped
+def run_retention(service: Service) -> None:
+    """One retention run, recorded."""
+    run = expire(service.stores.records, service.stores.state, periods_of(service.settings), service.clock())
+    forget(service.stores.state, service.clock())
+    log("triage.retention", logging.INFO if run.days or run.rollups else logging.DEBUG, "retention run", **asdict(run))
+
+
+def periods_of(settings: Settings) -> Periods:
+    """How long things are kept."""
+    return Periods(settings.days_kept(), settings.retention_days_rollups, settings.retention_days_documents)
+
+
+def write_run_file(service: Service) -> bool:
+    """Tell local commands where the service is; False while the store, which keeps their token, is away."""
+    try:
+        written = RunFile.write(service.settings.local_folder(), service.http_port, service.web_port, service.accounts, service.clock())
+    except StoreUnavailable:
+        return False
+    service.cleanups.append(("run.json", written.remove))
+    return True
+
+
+def _write_run_file_later(service: Service) -> None:
+    while not service.stopping.wait(2) and not write_run_file(service):
+        pass
+
+
+def told_to_end() -> socket.socket:
+    """What can be read from at SIGTERM or SIGINT. A handler that sets an event is not enough: Python runs it only when the main thread
+    wakes, which it need not do while it waits for a lock and another thread takes the signal."""
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
+    return reading
 
 
 def run_service(
@@ -421,14 +505,13 @@ def run_service(
             start_web(service)
         if "work" in roles:
             start_work(service)
-        if not split_role:
-            run_file = RunFile.write(settings.local_folder(), service.http_port, service.web_port, service.accounts, service.clock())
-            service.cleanups.append(("run.json", run_file.remove))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: service.stopping.set())
+        if not split_role and not write_run_file(service):
+            threading.Thread(target=_write_run_file_later, args=(service,), name="run.json", daemon=True).start()
+        told = told_to_end()
         log("triage", logging.INFO, "ready", roles=roles, store=service.stores.name)
         ready(service)
-        service.stopping.wait()
+        told.recv(1)
+        service.stopping.set()
         log("triage", logging.INFO, "stopping")
     finally:
         service.stop()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from triage.errors import ConfigError
 
@@ -45,7 +45,7 @@ def _networks(values: list[str]) -> list[str]:
 
 NamedPart = Literal[
     "partner", "customer", "customer_present", "interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id",
-    "idempotency", "codes", "body", "responder", "upstream_status", "flag",
+    "idempotency", "codes", "body", "responder", "upstream_status", "flag", "network",
 ]
 Address = Annotated[str, AfterValidator(_address)]
 Words = Annotated[list[str], BeforeValidator(_words)]
@@ -60,6 +60,9 @@ class PartnerEntry(BaseModel):
     aliases: list[str] = []
     contact: str = ""
     team: str = ""
+    roles: list[str] = []  # AISP, PISP, CBPII; none: not checked
+    calls_per_minute: int = Field(0, ge=0)  # agreed traffic; 0: none agreed
+    calls_per_day: int = Field(0, ge=0)
 
 
 class ApiEntry(BaseModel):
@@ -84,9 +87,17 @@ class Settings(BaseModel):
     otlp_grpc: Address = Field("127.0.0.1:4317", description="Address for OTLP/gRPC.")
     base_url: str = Field("", description="Address of the console as people see it; links in webhooks begin with it.")
     retention_days: int = Field(30, ge=1, le=400, description="Days that records are kept.")
+    retention_days_calls: int = Field(0, ge=0, le=400, description="Days that calls are kept; 0: as records.")
+    retention_days_spans: int = Field(0, ge=0, le=400, description="Days that spans are kept; 0: as records.")
+    retention_days_logs: int = Field(0, ge=0, le=400, description="Days that logs are kept; 0: as records.")
+    retention_days_rollups: int = Field(395, ge=1, le=4000, description="Days that roll-ups by minute are kept.")
+    retention_days_documents: int = Field(90, ge=1, le=4000, description="Days that deliveries, notices and the history of runs are kept.")
+    ledger_days: int = Field(
+        396, ge=1, le=4000, description="Days that hashes of IDs are kept, by which 'expired' is told from 'never seen'.")
     analysis_seconds: int = Field(30, ge=1, le=3600, description="Seconds between analysis runs.")
     learning_minutes: int = Field(10, ge=0, le=1440, description="Event time that a service is learned before its groups are new.")
     resolve_minutes: int = Field(30, ge=5, le=1440, description="Minutes without failures after which an incident resolves itself.")
+    unattended_per_day: int = Field(4, ge=0, le=1440, description="Accesses a day without the customer (PSD2: 4); 0: not judged.")
     gateway_services: Words = Field([], description="service.name of the gateways, comma separated.")
     mask_key: SecretStr = Field(SecretStr(""), description="Key of the pseudonyms. Made and kept in the data folder if empty.")
     secret_key: SecretStr = Field(SecretStr(""), description="Key of the session cookies. Made and kept if empty.")
@@ -102,6 +113,7 @@ class Settings(BaseModel):
     elastic_password: SecretStr = Field(SecretStr(""), description="Password for Elasticsearch.")
     elastic_ca_certs: str = Field("", description="File with the CA certificates of Elasticsearch.")
     elastic_replicas: int = Field(1, ge=0, le=5, description="Replicas of each index.")
+    elastic_shards: int = Field(1, ge=1, le=64, description="Shards of each day's index.")
     elastic_prefix: str = Field("triage", pattern=r"^[a-z][a-z0-9-]*$", description="First word of every index name.")
     otel_endpoint: str = Field("", description="OTLP/HTTP endpoint for the product's own traces; off if empty.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Level of the product's own log.")
@@ -110,6 +122,20 @@ class Settings(BaseModel):
         {}, description="Attribute names to look at first, by part ([names] in triage.toml).")
     partner: list[PartnerEntry] = Field([], description="The partner directory ([[partner]] in triage.toml).")
     api: list[ApiEntry] = Field([], description="The API catalogue ([[api]] in triage.toml).")
+
+    @model_validator(mode="after")
+    def _rollups_outlive_records(self) -> Settings:
+        longest = max(self.days_kept().values())
+        if self.retention_days_rollups < longest:
+            raise ValueError(f"the roll-ups would be dropped before their records, which are kept {longest} days; write {longest} or more")
+        return self
+
+    def days_kept(self) -> dict[Literal["calls", "spans", "logs"], int]:
+        """Days that the records of each signal are kept."""
+        return {
+            "calls": self.retention_days_calls or self.retention_days, "spans": self.retention_days_spans or self.retention_days,
+            "logs": self.retention_days_logs or self.retention_days,
+        }
 
     def embedded_path(self) -> Path | None:
         """The data folder in embedded mode, None on Elasticsearch."""
@@ -180,8 +206,12 @@ def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict
 
 
 def _fault(item: Any) -> str:
-    path = [str(part) for part in item["loc"]]
+    path = [str(part) for part in item["loc"]] or ["retention_days_rollups"]  # the one rule about several settings
     name = PREFIX + path[0].upper() + "".join(f"[{part}]" for part in path[1:])
+    if item["type"] in ("greater_than_equal", "less_than_equal") and len(path) == 1:
+        rules = Settings.model_fields[path[0]].metadata
+        low, high = (next(getattr(rule, edge) for rule in rules if hasattr(rule, edge)) for edge in ("ge", "le"))
+        return f"{name}: write a number from {low} to {high}; {item['input']} is outside"
     if item["type"] == "extra_forbidden":
         return f"{'.'.join(path)} in triage.toml is not a setting; `triage doctor` lists them all"
     return f"{name}: {item['msg'].removeprefix('Value error, ')}"

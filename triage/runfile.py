@@ -40,6 +40,7 @@ class RunFile:
             "pid": os.getpid(),
         }
         file = folder / "run.json"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # on Elasticsearch nothing else may lie in it
         temporary = folder / ".run.json.new"
         temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)

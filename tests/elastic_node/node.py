@@ -23,23 +23,40 @@ _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1"  # a third less CPU in the few m
 
 
 @contextmanager
-def running_node(folder: Path, nodes: int = 1, heap: str = "512m") -> Iterator[str]:
-    """The address of the first of `nodes` fresh nodes, whose data lie in `folder`."""
+def running_node(folder: Path, nodes: int = 1, heap: str = "512m", settings: str = "") -> Iterator[str]:
+    """The address of the first of `nodes` fresh nodes, whose data lie in `folder`. `settings`: lines of elasticsearch.yml."""
     _run("build", HOME)
     port = _free_port(nodes)
+    home = _with_settings(folder / "own-home", settings) if settings else HOME
     try:
-        _run("start", HOME, folder, nodes, port, ES_HEAP=heap, ES_JAVA_OPTS=_SHORT_LIVED)
+        _run("start", home, folder, nodes, port, ES_HEAP=heap, ES_JAVA_OPTS=_SHORT_LIVED)
         yield f"http://127.0.0.1:{port}"
     finally:
         _run("stop", folder)
 
 
-def _run(command: str, *arguments: object, **environment: str) -> None:
+def jdk() -> Path:
+    """Home of the JDK that the node runs on."""
+    return Path(_run("jdk"))
+
+
+def _with_settings(home: Path, settings: str) -> Path:
+    """The built node under another configuration."""
+    for name in ("lib", "classes", "home/lib", "home/modules", "home/plugins"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).symlink_to((HOME / name).absolute())
+    (home / "home/config").mkdir()
+    (home / "home/config/elasticsearch.yml").write_text(settings, "utf-8")
+    return home
+
+
+def _run(command: str, *arguments: object, **environment: str) -> str:
     done = subprocess.run(
         [SCRIPT, command, *map(str, arguments)], capture_output=True, text=True, timeout=280, env=os.environ | environment,
     )
     if done.returncode:
         pytest.fail(f"no Elasticsearch node for the tests: {(done.stderr or done.stdout).strip()}", pytrace=False)
+    return done.stdout.strip()
 
 
 def _free_port(nodes: int) -> int:

@@ -1,114 +1,99 @@
-"""The Elasticsearch node is stopped while `triage collect` takes load, and started again: what was acknowledged is there once."""
+"""The only Elasticsearch node is stopped under load and started again: the collector goes on acknowledging, and drains in order."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import urllib3
-from bench.otlp_load import traces
-from bench.service import free_port
-from elastic_node.node import HOME, SCRIPT, running_node
-
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_records import ElasticRecordStore
+from system.cluster import Cluster, records_of, running_cluster
+from system.rig import OUTAGE_S, ROUNDS, Link, Load, Product, assert_exactly_once, chance_of_round, until
 
 pytestmark = [pytest.mark.system, pytest.mark.elastic]
-SPANS = 50
-SENDERS = 4
+DRAINED_TOGETHER = 64  # files
 
 
-class Load:
-    """Senders that repeat a body until it is acknowledged, as an exporter does."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.acknowledged = url, 0
-        self.stopping, self.lock = threading.Event(), threading.Lock()
-        start = time.time_ns() - 600 * 10**9
-        self.bodies = (traces(SPANS, start + number * 10**7, number) for number in range(10**6))
-        self.threads = [threading.Thread(target=self._send) for _ in range(SENDERS)]
-        for thread in self.threads:
-            thread.start()
-
-    def _send(self) -> None:
-        pool = urllib3.PoolManager(retries=False, timeout=60)
-        while not self.stopping.is_set():
-            with self.lock:
-                body = next(self.bodies)
-            while pool.request("POST", self.url + "/v1/traces", body=body,
-                               headers={"content-type": "application/x-protobuf"}).status != 200:
-                time.sleep(0.2)
-            with self.lock:
-                self.acknowledged += 1
-            time.sleep(0.02)
-
-    def stop(self) -> int:
-        """How many bodies were acknowledged in all."""
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
-        return self.acknowledged
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("node")) as made:
+        yield made
 
 
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
-    """Addresses of the collector and of its node, and the node's folder."""
-    folder, port = tmp_path / "node", free_port()
-    folder.mkdir()
-    with running_node(folder) as node, (tmp_path / "collect.log").open("wb") as log:
-        settings = {k: v for k, v in os.environ.items() if not k.startswith("TRIAGE_")} | {
-            "TRIAGE_STORE": node, "TRIAGE_MASK_KEY": "00" * 32, "TRIAGE_SPOOL": str(tmp_path / "spool"),
-            "TRIAGE_OTLP_HTTP": f"127.0.0.1:{port}", "TRIAGE_OTLP_GRPC": f"127.0.0.1:{free_port()}",
-        }
-        process = subprocess.Popen([sys.executable, "-m", "triage", "collect"], env=settings, stdout=log, stderr=log)
-        try:
-            until(lambda: b"ready" in (tmp_path / "collect.log").read_bytes(), "the collector")
-            yield f"http://127.0.0.1:{port}", node, folder
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
+class Drain:
+    """Watches a spool folder: files leave it from the oldest on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.seen = folder, set[int]()
+
+    def empty(self) -> bool:
+        """Look again."""
+        present = {int(file.name.partition("-")[0]) for file in self.folder.glob("*.spool")}
+        self.seen |= present
+        before_their_turn = [number for number in self.seen - present if number > min(present, default=0)] if present else []
+        assert len(before_their_turn) < DRAINED_TOGETHER, (sorted(present)[:5], before_their_turn)
+        return not present
 
 
-def test_a_stop_of_the_node_loses_nothing(collector: tuple[str, str, Path], tmp_path: Path) -> None:
-    url, node, folder = collector
-    load = Load(url)
+@pytest.mark.timeout(OUTAGE_S + 300)
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_a_stop_of_the_node_loses_nothing(cluster: Cluster, tmp_path: Path, round_: int) -> None:
+    chance = chance_of_round()
+    prefix = f"stop-{chance.randrange(10**9)}"
+    collector = Product(tmp_path / "collect", {"TRIAGE_STORE": cluster.urls[0], "TRIAGE_ELASTIC_PREFIX": prefix}).start()
+    drain = Drain(tmp_path / "collect" / "spool")
+    load = Load(collector, chance)
     try:
-        until(lambda: load.acknowledged > 20, "the first batches")
-        stop_node(folder)
-        before = load.acknowledged
-        until(lambda: load.acknowledged > before + 100, "acknowledgements without a node")
-        assert list((tmp_path / "spool").glob("*.spool"))
-        subprocess.run([SCRIPT, "start", HOME, folder, "1", node.rpartition(":")[2]], check=True, timeout=120,
-                       env=os.environ | {"ES_HEAP": "512m"})
+        time.sleep(chance.uniform(0.5, 3))
+        command = cluster.end(0, signal.SIGTERM)
+        before, until_s = len(load.acknowledged), time.monotonic() + OUTAGE_S
+        until(lambda: len(load.acknowledged) > before + 50, "acknowledgements without a node")
+        time.sleep(max(0.0, until_s - time.monotonic()))
+        assert not drain.empty()
+        assert len(load.acknowledged) > before + OUTAGE_S * 10, "it went on to the end"
+        cluster.start(0, command)
+        time.sleep(chance.uniform(0, 3))
     finally:
-        bodies = load.stop()
-    until(lambda: not list((tmp_path / "spool").glob("*.spool")), "the spool to drain")
-    client = connect(ElasticSettings((node,)))
-    store = ElasticRecordStore(client)
-    store.settle_reads()
-    kept = store.counts().kept
-    store.close()
-    client.close()
-    assert kept["spans"] == bodies * SPANS, "each span once"
-    assert kept["calls"] == bodies * SPANS // 5
-    assert not list((tmp_path / "spool" / "dead").iterdir())
+        load.stop()
+    try:
+        until(drain.empty, "the spool to drain")
+    finally:
+        collector.stop()
+    with records_of(cluster, prefix) as store:
+        assert_exactly_once(store, load)
+    assert not list((tmp_path / "collect" / "spool" / "dead").iterdir())
 
 
-def stop_node(folder: Path) -> None:
-    """Stop it and wait for its end."""
-    pids = [int(file.read_text("ascii")) for file in folder.glob("node-*.pid")]
-    subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
-    until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids), "the node's end")
-
-
-def until(ready: Callable[[], object], what: str, within_s: float = 90) -> None:
-    end = time.monotonic() + within_s
-    while not ready():
-        assert time.monotonic() < end, f"not within {within_s} s: {what}"
-        time.sleep(0.1)
+def test_a_node_that_hangs_holds_up_nobody(cluster: Cluster, tmp_path: Path) -> None:
+    """Neither the event loop nor, once the first batches wait, the senders: the token check does not wait for the node."""
+    chance = chance_of_round()
+    prefix, link = f"hang-{chance.randrange(10**9)}", Link(cluster.port)
+    collector = Product(tmp_path / "collect", {"TRIAGE_STORE": link.url, "TRIAGE_ELASTIC_PREFIX": prefix}).start()
+    load = Load(collector, chance)
+    try:
+        until(lambda: len(load.acknowledged) > 10, "the first batches")
+        link.hanging = True
+        slowest, end = 0.0, time.monotonic() + 10
+        while time.monotonic() < end:
+            began = time.monotonic()
+            answer = urllib3.request("GET", f"http://127.0.0.1:{collector.http}/healthz", retries=False, timeout=10)
+            assert answer.status == 200
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.05)
+        print(f"slowest answer of the event loop {slowest:.3f} s")
+        assert slowest < 1.5
+        before = len(load.acknowledged)
+        until(lambda: len(load.acknowledged) > before + 50, "acknowledgements into the spool", 90)
+        link.cut()
+        link.restore()
+    finally:
+        load.stop()
+    try:
+        until(lambda: not list((tmp_path / "collect" / "spool").glob("*.spool")), "the spool to drain")
+    finally:
+        collector.stop()
+        link.close()
+    with records_of(cluster, prefix) as store:
+        assert_exactly_once(store, load)

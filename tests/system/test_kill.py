@@ -1,63 +1,76 @@
-"""kill -9 of the embedded service during ingest: every acknowledged span is there once after the restart."""
+"""kill -9 of the collector under load, at any moment: every acknowledged record is there once after the restart."""
 
 from __future__ import annotations
 
-import os
-import random
-import socket
-import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench.otlp_load import requests_of, traces
-from bench.service import Running
+from system.cluster import Cluster, records_of, running_cluster
+from system.rig import ROUNDS, Link, Load, Product, assert_exactly_once, chance_of_round, until
 
-pytestmark = pytest.mark.system
-SPANS_A_BATCH = 50
-BATCHES = 400
+from triage.store.embedded_records import EmbeddedRecordStore
 
 
-@pytest.mark.parametrize("round_", range(int(os.environ.get("FAULT_ROUNDS", "1"))))
-def test_nothing_acknowledged_is_lost(tmp_path: Path, round_: int) -> None:
-    seed = random.SystemRandom().randrange(10**6)
-    print(f"seed {seed}")
-    service = Running(tmp_path / "data").start()
-    start = time.time_ns() - 600 * 10**9
-    bodies = [traces(SPANS_A_BATCH, start + i * 10**8, i) for i in range(BATCHES)]
-    acknowledged = _send_until_killed(service, bodies, random.Random(seed).uniform(0.2, 1.2))
-    service.start()
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("node")) as made:
+        yield made
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_the_embedded_service_is_killed(tmp_path: Path, round_: int) -> None:
+    chance = chance_of_round()
+    service = Product(tmp_path / "service", {"TRIAGE_STORE": "embedded:data"}, "serve").start()
+    load = Load(service, chance, pause_s=0.01)
     try:
-        again = _send(service, bodies)
-        kept = service.get("/api/v1/status")["kept"]
-        assert again == set(range(BATCHES)), "after the restart everything is taken"
-        assert kept["spans"] == BATCHES * SPANS_A_BATCH, "each span once"
-        assert kept["calls"] == BATCHES * SPANS_A_BATCH // 5
-        duplicates = service.get("/api/v1/status")["duplicates"]
-        assert duplicates >= len(acknowledged) * SPANS_A_BATCH * 6 // 5, "what was acknowledged before the kill was there already"
+        for _ in range(2):
+            time.sleep(chance.uniform(0.3, 2.0))
+            service.kill()
+            service.start()
+        before = len(load.acknowledged)
+        until(lambda: len(load.acknowledged) > before + 20, "acknowledgements after the last start")
     finally:
+        load.stop()
         service.stop()
+    store = EmbeddedRecordStore(tmp_path / "service" / "data", memory_mib=64)
+    try:
+        assert_exactly_once(store, load)
+    finally:
+        store.close()
 
 
-def _send_until_killed(service: Running, bodies: list[bytes], after_s: float) -> set[int]:
-    killer = threading.Timer(after_s, service.kill)
-    killer.start()
-    acknowledged = _send(service, bodies)
-    killer.join()
-    return acknowledged
-
-
-def _send(service: Running, bodies: list[bytes]) -> set[int]:
-    """The numbers of the bodies that were acknowledged. Stops at the first broken connection."""
-    done: set[int] = set()
-    with socket.create_connection(("127.0.0.1", service.otlp)) as sock:
-        for number, request in enumerate(requests_of("/v1/traces", bodies, "127.0.0.1")):
-            try:
-                sock.sendall(request)
-                answer = sock.recv(65536)
-            except OSError:
-                return done
-            if not answer.startswith(b"HTTP/1.1 200"):
-                return done
-            done.add(number)
-    return done
+@pytest.mark.system
+@pytest.mark.elastic
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_a_collector_is_killed_while_elasticsearch_comes_and_goes(cluster: Cluster, tmp_path: Path, round_: int) -> None:
+    chance = chance_of_round()
+    prefix, link = f"kill-{chance.randrange(10**9)}", Link(cluster.port)
+    if chance.random() < 0.5:
+        link.cut()  # the first start, too, must not need Elasticsearch
+    collector = Product(tmp_path / "collect", {"TRIAGE_STORE": link.url, "TRIAGE_ELASTIC_PREFIX": prefix}).start()
+    load = Load(collector, chance)
+    spool = tmp_path / "collect" / "spool"
+    try:
+        for _ in range(4):  # killed while it writes, spools or drains
+            time.sleep(chance.uniform(0.1, 1.5))
+            chance.choice([link.cut, link.restore])()
+            time.sleep(chance.uniform(0.1, 1.5))
+            collector.kill()
+            chance.choice([link.cut, link.restore])()
+            collector.start()
+        before = len(load.acknowledged)
+        until(lambda: len(load.acknowledged) > before + 10, "acknowledgements after the last start")
+        link.restore()
+    finally:
+        load.stop()
+    try:
+        until(lambda: not list(spool.glob("*.spool")), "the spool to drain")
+    finally:
+        collector.stop()
+        link.close()
+    with records_of(cluster, prefix) as store:
+        assert_exactly_once(store, load)
+    assert not list((spool / "dead").iterdir())

@@ -150,9 +150,9 @@ def _send_log(file: Path, triage: Running) -> None:
 
     _until(lambda: len(written()) == 32, "the line of every request, which nginx writes after its answer")
     lines = written()
-    answer = urllib3.request("POST", f"http://127.0.0.1:{triage.otlp}/gateway/nginx", body=b"\n".join(lines))
+    answer = urllib3.request("POST", f"http://127.0.0.1:{triage.otlp}/gateway/nginx", body=b"\n".join(lines), timeout=60)
     assert json.loads(answer.data) == {"accepted": 32, "duplicate": 0, "rejected": []}
-    again = urllib3.request("POST", f"http://127.0.0.1:{triage.otlp}/gateway/nginx", body=b"\n".join(lines))
+    again = urllib3.request("POST", f"http://127.0.0.1:{triage.otlp}/gateway/nginx", body=b"\n".join(lines), timeout=60)
     assert json.loads(again.data) == {"accepted": 0, "duplicate": 32, "rejected": []}
 
 

@@ -10,7 +10,7 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 Permission = Literal[
     "read",  # incidents that are not restricted, traces, calls, partners, APIs, groups, changes, lookup, status
     "complain",  # record a customer's complaint
-    "act",  # acknowledge, assign, snooze, resolve, reopen, comment, merge, split
+    "act",  # acknowledge, assign, snooze, resolve, reopen, comment, merge, split; teach error groups and their rules
     "silence",  # hold back notices for a time
     "change",  # announce deployments and other changes
     "deliver",  # see receivers and deliveries, replay one, send a test

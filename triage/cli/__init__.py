@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import ModuleType
 from typing import Final
 
 import click
@@ -19,6 +20,7 @@ _COMMANDS: Final = {
     "demo": ("demo", "`serve` with a simulated bank."),
     "ingest": ("ingest", "Send OTLP or gateway log files into the service or the store."),
     "dead-letters": ("dead_letters", "Records that the store refused: list or replay them."),
+    "backup": ("backup", "Copy the embedded store into a folder, also while it is in use."),
     "lookup": ("lookup", "What happened to a request? Any ID, any spelling."),
     "group": ("group", "Group the log messages of a file."),
     "detect": ("detect", "Detect anomalies in a CSV file of timestamp,value."),
@@ -29,6 +31,11 @@ _COMMANDS: Final = {
 }
 
 
+def load(name: str) -> ModuleType:
+    """A module that only some calls need."""
+    return importlib.import_module(name)
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -36,7 +43,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"triage.cli.{_COMMANDS[cmd_name][0]}")
+        module = load(f"triage.cli.{_COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import click
 
-from triage.bootstrap import open_stores
+from triage.bootstrap import open_dead_letters, open_stores
 from triage.cli.target import target_settings
 from triage.config import PREFIX, Settings
+from triage.domain.windows import NS
 from triage.errors import ConfigError, TriageError
+from triage.heard import reports
 from triage.runfile import RunFile
+from triage.store.factory import Stores
+from triage.store.spool_files import waiting_in
 
 _DISK_LOW = 1 << 30
 _YEAR_2024 = 1_704_067_200
@@ -30,7 +34,7 @@ def doctor() -> None:
             click.echo(f"wrong    {fault}")
         _list_settings()
         sys.exit(2)
-    faults = [fault for fault in (_store(settings), _clock(), _disk(settings), *_ports(settings)) if fault]
+    faults = [fault for fault in (_store(settings), *_spool(settings), _clock(), _disk(settings), *_ports(settings)) if fault]
     _list_settings()
     sys.exit(1 if faults else 0)
 
@@ -55,11 +59,39 @@ def _store(settings: Settings) -> str:
     try:
         stores.records.ping()
         kept = stores.records.counts().kept
-        return _say(True, "store", f"{settings.store}: holds " + ", ".join(f"{n:,} {s}" for s, n in kept.items()))
+        fault = _say(True, "store", f"{settings.store}: holds " + ", ".join(f"{n:,} {s}" for s, n in kept.items()))
+        return _collectors(stores) or fault
     except TriageError as error:
         return _say(False, "store", f"{settings.store}: {error}")
     finally:
         stores.close()
+
+
+def _collectors(stores: Stores) -> str:
+    """What each collector said of its spool; the last fault."""
+    fault, now = "", time.time_ns()
+    for said in reports(stores.state, now):
+        ago = f"{(now - said.at_ns) / NS:,.0f} s ago"
+        text = f"{said.host} ({ago}): {said.spool_batches:,} batches wait" + (", no room for more" if said.spool_full else "")
+        text += ", not heard since" if said.silent(now) else ""
+        fault = _say(not (said.silent(now) or said.spool_full), "collector", text) or fault
+    return fault
+
+
+def _spool(settings: Settings) -> list[str]:
+    """What waits in this machine's spool, and what the store refused."""
+    folder = settings.spool_path()
+    if folder is None or not folder.exists():
+        return []
+    waiting, refused = waiting_in(folder, settings.spool_mib << 20), open_dead_letters(settings).state()
+    text = f"{folder}: {waiting.waiting_batches:,} batches wait, {waiting.waiting_bytes / 2**20:,.1f} of {settings.spool_mib:,} MiB"
+    if waiting.oldest_ns:
+        text += f", the oldest for {(time.time_ns() - waiting.oldest_ns) / NS:,.0f} s: is the store away, or no collector running?"
+    faults = [_say(not waiting.waiting_batches, "spool", text)]
+    if refused.pieces:
+        faults.append(_say(False, "refused", f"{refused.records:,} records in {refused.pieces:,} pieces: `triage dead-letters list`, "
+                                             "then `triage dead-letters replay`"))
+    return [fault for fault in faults if fault]
 
 
 def _clock() -> str:

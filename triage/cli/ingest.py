@@ -85,7 +85,7 @@ def _intake(settings: Settings, append: Append) -> Intake:
         return done, masked.masked
 
     return Intake(
-        keep=keep, clock=time.time_ns, retention_days=settings.retention_days,
+        keep=keep, clock=time.time_ns, retention_days=settings.retention_days, kept_days=settings.days_kept(),
         naming=naming_of(settings),
         routes=routes_of(settings),
     )

@@ -48,7 +48,9 @@ def _ask(query: str, url: str | None, token: str | None) -> dict[str, Any]:
 
 def _show(answer: dict[str, Any]) -> None:
     told = answer.get("answer") or {}
-    click.secho(str(told.get("headline") or answer.get("reason") or ""), bold=True)
+    click.secho(str(told.get("headline") or ""), bold=True)
+    if answer.get("reason"):
+        click.echo(f"({str(answer['reason']).replace('_', ' ')})")
     for title, name in _WORDS:
         if told.get(name):
             text = told[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import click
 from collectors.follow import FORMATS
 from triage.bootstrap import Follow, Service, base_url, run_service
 from triage.config import load_settings
+from triage.errors import StoreUnavailable
 from triage.telemetry import set_up_logs
 
 _FOLLOW: Final = (
@@ -44,8 +46,9 @@ def announce(service: Service) -> None:
     if service.http_port:
         lines.append(f"OTLP/HTTP  http://{service.settings.otlp_http}   gateway logs: POST /gateway/<kind>")
         lines.append(f"OTLP/gRPC  {service.settings.otlp_grpc}")
-    if service.web_port and not service.accounts.has_users():
-        lines.append("no account yet: make one with `triage user create --name NAME --role administrator`")
+    with contextlib.suppress(StoreUnavailable):  # its pages say that the store is away
+        if service.web_port and not service.accounts.has_users():
+            lines.append("no account yet: make one with `triage user create --name NAME --role administrator`")
     click.echo("\n".join(["Gateway Triage is ready", *("  " + line for line in lines)]))
 
 
