@@ -4,7 +4,9 @@ SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON_ENV := .venv/bin
 QUICK := not elastic and not browser and not system and not faults
-REPEAT ?= 15
+REPEAT ?= 20
+OUTAGE ?= 60
+FAULTS := $(patsubst %,tests/system/test_%.py,kill follow_kill elastic_stop cluster full_disk)
 ARGS ?=
 
 .PHONY: help run test check bench faults clean
@@ -26,15 +28,19 @@ check:  ## Style, types and the tests that need no other process; under a minute
 	$(PYTHON_ENV)/mypy
 	$(PYTHON_ENV)/python -m pytest -q -n 2 -m "$(QUICK)" $(ARGS)
 
-bench:  ## Figures of this machine: start, ingest, one analysis run, and what the analysis finds in labelled faults
+bench:  ## Figures of this machine: start, ingest on both stores, one analysis run, and what the analysis finds in labelled faults
 	@scripts/setup.sh check
 	$(PYTHON_ENV)/python tests/bench/ingest.py
+	$(PYTHON_ENV)/python tests/bench/elastic_ingest.py
+	$(PYTHON_ENV)/python tests/bench/kept.py
+	$(PYTHON_ENV)/python tests/bench/lookup.py
 	$(PYTHON_ENV)/python tests/bench/analysis.py
+	$(PYTHON_ENV)/python tests/bench/grouping.py
 	$(PYTHON_ENV)/python tests/bench/catalogue.py --quick
 
-faults:  ## Kill tests, REPEAT rounds of each (15), every round with a seed of its own that is printed
+faults:  ## Faults under load, REPEAT rounds of each (20), OUTAGE seconds without Elasticsearch (60); each prints its seed (FAULT_SEED)
 	@scripts/setup.sh test
-	FAULT_ROUNDS=$(REPEAT) $(PYTHON_ENV)/python -m pytest -s -m "system or faults" -k kill $(ARGS)
+	FAULT_ROUNDS=$(REPEAT) FAULT_OUTAGE_S=$(OUTAGE) $(PYTHON_ENV)/python -m pytest -s $(FAULTS) $(ARGS)
 
 clean:  ## Remove what make made (.venv, .cache, build files); data stay
 	rm -rf .venv .cache build dist ./*.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,9 @@
-"""One analysis run over many calls, as the service itself reports it: `python tests/bench/analysis.py [--calls N]`."""
+"""One analysis run over many calls, as the service itself reports it: `python tests/bench/analysis.py [--calls N]`.
+
+The run goes through the real path: store, pipe, spawned process. Beside it one small request after the other is acknowledged and one
+list of incidents after the other is asked for, before the run and while it goes; the peak memory is that of all processes, and of the
+analysis alone.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,15 @@ import argparse
 import random
 import sys
 import tempfile
+import threading
 import time
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import urllib3
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -43,19 +52,77 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", type=int, default=200_000)
-    calls = parser.parse_args().calls
+    parser.add_argument("--first-run", type=int, default=FIRST_RUN_S, metavar="S", help="seconds until the run: all must be there by then")
+    wish = parser.parse_args()
+    calls = wish.calls
     bodies = bodies_of(calls)
     with tempfile.TemporaryDirectory() as name:
-        service = Running(Path(name) / "data", {"TRIAGE_ANALYSIS_SECONDS": str(FIRST_RUN_S)}).start()
+        service = Running(Path(name) / "data", {"TRIAGE_ANALYSIS_SECONDS": str(wish.first_run)}).start()
         try:
             sent = run("127.0.0.1", service.otlp, requests_of("/gateway/json", bodies, "127.0.0.1"), 8)
             assert not sent.errors, sent.errors[:5]
             print(f"ingest: {calls / sent.seconds:,.0f} gateway lines/s acknowledged; p99 {sent.p(0.99) * 1000:.0f} ms")
+            probe = Probe(service)
+            probe.start()
             run_of = wait_for_run(service)
-            print(f"analysis: {run_of['records']:,} calls in one run, {run_of['seconds']:.1f} s, {run_of['findings']} findings; "
-                  f"{service.rss_mib():.0f} MiB")
+            probe.end()
+            print(f"analysis: {run_of['records']:,} calls in one run, {run_of['seconds']:.1f} s, {run_of['findings']} findings; peak "
+                  f"{probe.peak_mib:.0f} MiB, {probe.child_mib:.0f} MiB of it the analysis")
+            for what, usual, during in probe.figures(run_of):
+                print(f"{what}: p99 {usual * 1000:.0f} ms, while the run goes {during * 1000:.0f} ms")
         finally:
             service.stop()
+
+
+@dataclass(slots=True)
+class Probe:
+    """Asks on and on, in a thread, and notes how long each answer took."""
+
+    service: Running
+    taken: list[tuple[int, float, float]] = field(default_factory=list)  # time of day ns, acknowledgement s, page s
+    peak_mib: float = 0.0
+    child_mib: float = 0.0
+    thread: threading.Thread | None = None
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Begin."""
+        self.thread = threading.Thread(target=self._ask)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Stop."""
+        self.over.set()
+        assert self.thread is not None
+        self.thread.join()
+
+    def figures(self, run_of: dict[str, Any]) -> list[tuple[str, float, float]]:
+        """What, its p99 outside of the run and inside, seconds."""
+        first = int(datetime.fromisoformat(run_of["at"]).timestamp() * 1e9)
+        last = first + int(run_of["seconds"] * 1e9)
+        inside = [one for one in self.taken if first <= one[0] <= last]
+        outside = [one for one in self.taken if one[0] < first]
+        return [(what, _p99([one[place] for one in outside]), _p99([one[place] for one in inside]))
+                for what, place in (("acknowledgement", 1), ("page", 2))]
+
+    def _ask(self) -> None:
+        number = 0
+        while not self.over.is_set():
+            number += 1
+            now = time.time_ns()
+            line = {"time": now, "method": "GET", "path": "/probe", "route": "/probe", "status": 200, "partner": "probe",
+                    "request_id": f"probe-{number}"}
+            began = time.perf_counter()
+            urllib3.request("POST", f"http://127.0.0.1:{self.service.otlp}/gateway/json", body=orjson.dumps(line), timeout=30)
+            acknowledged = time.perf_counter()
+            self.service.get("/api/v1/incidents?limit=50")
+            self.taken.append((now, acknowledged - began, time.perf_counter() - acknowledged))
+            sizes = self.service.sizes_mib("VmHWM")
+            self.peak_mib, self.child_mib = max(self.peak_mib, sum(sizes)), max(self.child_mib, *sizes[1:], 0.0)
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)] if values else float("nan")
 
 
 def wait_for_run(service: Running, within_s: float = 240) -> dict[str, Any]:

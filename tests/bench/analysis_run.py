@@ -24,12 +24,13 @@ sys.path.insert(1, str(Path(__file__).parents[2]))
 from bench.catalogue_play import directory_of, slices
 
 from triage.analyse.digest import Chunk, digest
-from triage.analyse.events import ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
+from triage.analyse.events import CALL_WITNESS_COLUMNS, ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS
 from triage.analyse.judge import Context, judge
 from triage.analyse.memory import Memory
-from triage.analyse.run import CALL_WITNESS_COLUMNS, CHUNK
+from triage.analyse.run import CHUNK
 from triage.calls.join import derive_calls
 from triage.domain.windows import MINUTE_NS
+from triage.ports.rollups import CUSTOMERS_SCHEMA
 from triage.simulator.catalogue import scenarios
 
 IDS: Final = ("trace_id", "span_id", "parent_id", "witness_id", "gateway_request_id", "log_id")
@@ -79,8 +80,9 @@ def main() -> int:
         derived = derive_calls(in_minutes(calls, part))
         number += len(derived)
         result = digest(
-            Chunk(tuple(part), derived, in_minutes(errors, part), in_minutes(error_logs, part), in_minutes(presence, part)),
-            memory.model, {}, memory.services(),
+            Chunk(tuple(part), derived, in_minutes(errors, part), in_minutes(error_logs, part), in_minutes(presence, part),
+                  CUSTOMERS_SCHEMA.empty_table()),
+            memory.model, memory.taught, memory.services(),
         )
         memory.learn(result)
         kept_calls.append(result.calls)
@@ -88,7 +90,7 @@ def main() -> int:
     digested = time.perf_counter() - began
     rolled, failed = pa.concat_tables(kept_calls), pa.concat_tables(kept_errors)
     began = time.perf_counter()
-    context = Context(minutes[0], minutes[-1] + 1, minutes[-1] - 3, memory.ready_from(10), memory.families())
+    context = Context(minutes[0], minutes[-1] + 1, minutes[-1] - 3, memory.ready_from(10), memory.families(minutes[0] * MINUTE_NS))
     problems = judge(rolled, failed, context)
     judged = time.perf_counter() - began
     failures = sum(failed.column("count").to_pylist())

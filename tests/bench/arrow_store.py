@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from triage.domain.columns import SIGNALS, Signal
 from triage.domain.windows import MINUTE_NS, Window
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.records import Appended, Condition, Receipt, RecordPage, RollupKind
+from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
 from triage.store.conditions import matching
 
@@ -32,7 +32,7 @@ class ArrowStore:
     """As much of `RecordStore` as the analysis uses."""
 
     parts: dict[Signal, list[Part]] = field(default_factory=lambda: {signal: [] for signal in SIGNALS})
-    rolled: dict[RollupKind, dict[int, pa.Table]] = field(default_factory=lambda: {"calls": {}, "errors": {}})
+    rolled: dict[RollupKind, dict[int, pa.Table]] = field(default_factory=lambda: {kind: {} for kind in ROLLUP_KINDS})
     unsettled: dict[str, Receipt] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=count)
 

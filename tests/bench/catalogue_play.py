@@ -14,6 +14,7 @@ from bench.arrow_store import ArrowStore
 from collectors.intake import Intake
 from collectors.naming import Naming
 from collectors.routes import RouteCatalogue
+from triage.analyse.overuse import Agreed, Terms
 from triage.analyse.run import RunSettings, analyse_minutes
 from triage.config import ApiEntry, PartnerEntry
 from triage.directory import Directory
@@ -52,10 +53,11 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often the analysis runs: every `slices` slices of 30 s, and at each one soon after a fault began."""
+    """How often the analysis runs: every `slices` slices of `slice_ns`, and at each one soon after a fault began."""
 
     slices: int = 2
     close: bool = True
+    slice_ns: int = SLICE_NS
 
     def due(self, number: int, at_ns: int, scenario: Scenario) -> bool:
         """Whether to run behind slice `number`, which ends at `at_ns`."""
@@ -67,10 +69,10 @@ def play(scenario: Scenario, seed: int, pace: Pace, cache: Path | None = None) -
     """Everything of the scenario, in order of time."""
     records, state = ArrowStore(), MemoryStateStore()
     directory = directory_of(scenario)
-    settings = RunSettings(partner_name=directory.partner_name)
+    settings = RunSettings(partner_name=directory.partner_name, agreed=agreed_with(directory))
     played, seen = Played([]), set[str]()
     told = 0
-    for number, (at_ns, batch) in enumerate(slices(scenario, seed, directory, cache)):
+    for number, (at_ns, batch) in enumerate(slices(scenario, seed, directory, cache, pace.slice_ns)):
         records.append(batch)
         while told < len(scenario.changes) and _ordered(scenario)[told].at_ns <= at_ns:
             _tell_change(state, scenario, told)
@@ -113,7 +115,14 @@ def directory_of(scenario: Scenario) -> Directory:
     )
 
 
-def slices(scenario: Scenario, seed: int, directory: Directory, cache: Path | None) -> Iterator[tuple[int, MaskedRecords]]:
+def agreed_with(directory: Directory) -> Agreed:
+    """What the directory agrees with partners."""
+    return Agreed({p.id: Terms(frozenset(p.roles), p.calls_per_minute, p.calls_per_day) for p in directory.partners})
+
+
+def slices(
+    scenario: Scenario, seed: int, directory: Directory, cache: Path | None, slice_ns: int = SLICE_NS,
+) -> Iterator[tuple[int, MaskedRecords]]:
     """End of each slice and its masked records; the first slice holds FIRST_MINUTES. Kept below `cache` when it is given."""
     name = f"{scenario.name}-{seed}"
     file = cache / f"{name}.bin" if cache else None
@@ -121,7 +130,7 @@ def slices(scenario: Scenario, seed: int, directory: Directory, cache: Path | No
         yield from _read(file)
         return
     made = []
-    for at_ns, batch in _make(scenario, seed, directory):
+    for at_ns, batch in _make(scenario, seed, directory, slice_ns):
         made.append((at_ns, to_bytes(batch)))
         yield at_ns, batch
     if file:
@@ -137,7 +146,7 @@ def _read(file: Path) -> Iterator[tuple[int, MaskedRecords]]:
         at += 16 + size
 
 
-def _make(scenario: Scenario, seed: int, directory: Directory) -> Iterator[tuple[int, MaskedRecords]]:
+def _make(scenario: Scenario, seed: int, directory: Directory, slice_ns: int) -> Iterator[tuple[int, MaskedRecords]]:
     masker = Masker(b"catalogue" * 4)
     intake = Intake(
         keep=_nothing_kept, clock=lambda: scenario.end_ns, retention_days=30,
@@ -147,7 +156,7 @@ def _make(scenario: Scenario, seed: int, directory: Directory) -> Iterator[tuple
     simulator = scenario.simulator(seed)
     at_ns = scenario.begin_ns
     while at_ns < scenario.end_ns:
-        until_ns = min(at_ns + (FIRST_MINUTES * MINUTE_NS if at_ns == scenario.begin_ns else SLICE_NS), scenario.end_ns)
+        until_ns = min(at_ns + (FIRST_MINUTES * MINUTE_NS if at_ns == scenario.begin_ns else slice_ns), scenario.end_ns)
         kept = Records()
         for payload in simulator.play(at_ns, until_ns):
             _collect(kept, _decoded(intake, payload))

@@ -47,11 +47,12 @@ class Running:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "triage", *self.command.split()], env=settings, stdout=log, stderr=log)
+        probe = f"{self.otlp}/healthz" if self.command == "collect" else f"{self.web}/readyz"
         while time.perf_counter() - began < within_s:
             if self.process.poll() is not None:
                 raise AssertionError(f"the service ended with {self.process.returncode}: {self.log()[-2000:]}")
             try:
-                if urllib3.request("GET", f"http://127.0.0.1:{self.web}/readyz", retries=False, timeout=2).status == 200:
+                if urllib3.request("GET", f"http://127.0.0.1:{probe}", retries=False, timeout=2).status == 200:
                     self.seconds_to_ready = time.perf_counter() - began
                     return self
             except urllib3.exceptions.HTTPError:
@@ -93,16 +94,21 @@ class Running:
             self.process.wait(timeout=60)
 
     def cpu_s(self) -> float:
-        """CPU seconds of the process so far, user and system; without children."""
+        """CPU seconds of the process and its children so far, user and system."""
+        return sum(_cpu_s(pid) for pid in self.pids())
+
+    def pids(self) -> list[int]:
+        """The process and its children."""
         assert self.process is not None
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return [self.process.pid, *_children(self.process.pid)]
+
+    def sizes_mib(self, what: str = "VmRSS") -> list[float]:
+        """Resident memory of the process, and of each of its children, MiB; with VmHWM the most that each ever had."""
+        return [_rss(pid, what) / 1024 for pid in self.pids()]
 
     def rss_mib(self) -> float:
         """Resident memory of the process and its children, MiB."""
-        assert self.process is not None
-        pids = [self.process.pid, *_children(self.process.pid)]
-        return sum(_rss(pid) for pid in pids) / 1024
+        return sum(self.sizes_mib())
 
 
 def _children(pid: int) -> list[int]:
@@ -115,10 +121,18 @@ def _children(pid: int) -> list[int]:
     return [p for child in set(found) for p in (child, *_children(child))]
 
 
-def _rss(pid: int) -> int:
+def _cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _rss(pid: int, what: str = "VmRSS") -> int:
     try:
         for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{what}:"):
                 return int(line.split()[1])
     except FileNotFoundError:
         pass

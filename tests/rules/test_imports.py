@@ -16,8 +16,9 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("ports", "directory"),
     ("calls",),  # the join of witnesses: the analysis and the pages must not disagree about what one call is
     ("mask", "analyse", "incidents", "notify", "store", "accounts"),
-    ("flow", "runfile"),
+    ("flow", "heard", "retention", "runfile"),
     ("scheduler", "collectors", "dashboards", "analysis_process"),
+    ("decoding",),  # helper processes: the intake and the mask, without stores
     ("bootstrap",),
     ("cli",),
     ("__main__",),
@@ -29,7 +30,7 @@ ONLY_FOR: Final[dict[str, frozenset[str]]] = {
     "telemetry": frozenset({"bootstrap", "cli"}),
     "directory": frozenset({"bootstrap", "cli"}),
     "runfile": frozenset({"bootstrap", "cli"}),
-    "mask": frozenset({"flow", "bootstrap", "cli"}),  # who masks is seen at a glance
+    "mask": frozenset({"flow", "decoding", "bootstrap", "cli"}),  # who masks is seen at a glance
     "store": frozenset({"bootstrap", "cli"}),  # others know the ports only
     "simulator": frozenset({"cli"}),
     "errors": frozenset(), "triage": frozenset(), "domain": frozenset(), "ports": frozenset(),
