@@ -9,10 +9,10 @@ from flask import g
 
 from dashboards import gate
 from dashboards.parts import Parts
-from triage.analyse import teaching
-from triage.analyse.group_rules import FIELDS, GroupRule, Match, RuleBook, read_key, read_match
-from triage.analyse.taught import Lesson
-from triage.analyse.trial import MOST_DAYS, Trial, try_rule
+from triage.analyse.grouping import teaching
+from triage.analyse.grouping.group_rules import FIELDS, GroupRule, Match, RuleBook, read_key, read_match
+from triage.analyse.grouping.taught import Lesson
+from triage.analyse.grouping.trial import MOST_DAYS, Trial, try_rule
 from triage.domain.windows import rfc3339
 from triage.errors import BadInput, Conflict
 

@@ -11,8 +11,8 @@ from dashboards.incident_rows import select_incidents
 from dashboards.pages import GroupLink, NearGroup, TaughtRow
 from dashboards.parts import Parts
 from dashboards.words import count, plural, short_time
-from triage.analyse.taught import Lesson
-from triage.analyse.teaching import lessons_about
+from triage.analyse.grouping.taught import Lesson
+from triage.analyse.grouping.teaching import lessons_about
 from triage.domain.incident import Incident
 from triage.domain.windows import MINUTE_NS, rfc3339
 

@@ -13,9 +13,9 @@ from dashboards.group_model import link_to
 from dashboards.pages import GroupRulesPage, RuleRow, TriedRow
 from dashboards.parts import Parts
 from dashboards.render import render, tell
-from triage.analyse.group_rules import FIELDS, GroupRule, group_of_key
-from triage.analyse.teaching import read_rules, rules_history
-from triage.analyse.trial import MOST_SHOWN, Trial, TriedGroup
+from triage.analyse.grouping.group_rules import FIELDS, GroupRule, group_of_key
+from triage.analyse.grouping.teaching import read_rules, rules_history
+from triage.analyse.grouping.trial import MOST_SHOWN, Trial, TriedGroup
 from triage.errors import BadInput
 
 pages: Final = Blueprint("group_rules", __name__, url_prefix="/groups/rules")

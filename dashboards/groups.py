@@ -28,7 +28,7 @@ from dashboards.render import render, tell
 from dashboards.rollup_model import day_window
 from dashboards.svg import Curve, curve
 from dashboards.words import count
-from triage.analyse.teaching import lessons_about
+from triage.analyse.grouping.teaching import lessons_about
 from triage.domain.windows import DAY_NS, Window
 from triage.ports.records import Condition
 

@@ -75,7 +75,7 @@ def _child(connection: Connection, options: AnalysisOptions) -> None:
 
 def _worker(options: AnalysisOptions) -> Callable[[RecordStore, StateStore, int], RunSummary]:
     # Here and not above: the parent imports this module too, and must not pay for scikit-learn.
-    from triage.analyse.overuse import Agreed, Terms
+    from triage.analyse.abnormal_use.overuse import Agreed, Terms
     from triage.analyse.run import RunSettings, analyse_minutes
     from triage.flow import analyse_once
     from triage.incidents.fold import FoldSettings

@@ -58,9 +58,9 @@ from triage.ports.records import Appended
 from triage.retention import Periods, expire
 from triage.runfile import RunFile
 from triage.scheduler import Jobs
-from triage.store.backup import Backup
 from triage.store.dead_letters import DeadLetters
-from triage.store.elastic_client import ElasticSettings
+from triage.store.elastic.client import ElasticSettings
+from triage.store.embedded.backup import Backup
 from triage.store.factory import Stores, dead_letters, open_elastic, open_embedded, with_spool
 from triage.store.lease import Lease
 from triage.store.spool import SpooledRecordStore

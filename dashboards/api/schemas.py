@@ -9,7 +9,7 @@ from dashboards.complaints import CHANNELS
 from dashboards.group_actions import ACTIONS as GROUP_ACTIONS
 from dashboards.incident_actions import ACTIONS
 from dashboards.telling import FORMATS
-from triage.analyse.group_rules import FIELDS
+from triage.analyse.grouping.group_rules import FIELDS
 from triage.domain.calls import OUTCOMES, Side
 from triage.domain.incident import KINDS, SEVERITIES, STATES, SuspectKind
 

@@ -14,7 +14,7 @@ from bench.arrow_store import ArrowStore
 from collectors.intake import Intake
 from collectors.naming import Naming
 from collectors.routes import RouteCatalogue
-from triage.analyse.overuse import Agreed, Terms
+from triage.analyse.abnormal_use.overuse import Agreed, Terms
 from triage.analyse.run import RunSettings, analyse_minutes
 from triage.config import ApiEntry, PartnerEntry
 from triage.directory import Directory

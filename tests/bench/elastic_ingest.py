@@ -36,7 +36,7 @@ from triage.domain.windows import MINUTE_NS
 from triage.mask.masker import Masker
 from triage.ports.masked import MaskedRecords
 from triage.store.documents import bulk_items
-from triage.store.elastic_schema import Layout, Names, install, record_templates
+from triage.store.elastic.schema import Layout, Names, install, record_templates
 
 Action = dict[str, Any]
 KEY = "00" * 32

@@ -22,10 +22,10 @@ from corpus.gateway_errors import corpus
 from corpus.scores import after_merge_share, pairwise_f1
 from corpus.system_logs import SYSTEMS, labelled_lines
 
-from triage.analyse.fingerprint import ErrorEvent
-from triage.analyse.group_file import group_json
-from triage.analyse.model import GroupingModel
-from triage.analyse.templates import TemplateMiner
+from triage.analyse.grouping.fingerprint import ErrorEvent
+from triage.analyse.grouping.group_file import group_json
+from triage.analyse.grouping.model import GroupingModel
+from triage.analyse.grouping.templates import TemplateMiner
 
 BATCH: Final = 1_000
 CHUNK: Final = 20_000

@@ -37,9 +37,9 @@ from triage.domain.columns import SIGNALS, Signal
 from triage.domain.windows import DAY_NS, HOUR_NS, MINUTE_NS, Window
 from triage.ports.masked import MaskedRecords
 from triage.ports.records import Condition, RecordStore
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.elastic.client import ElasticSettings, connect
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 from triage.store.factory import open_embedded
 
 SMALL: Final = 100_000

@@ -25,7 +25,7 @@ from triage.domain.columns import COLUMNS, Signal
 from triage.domain.windows import DAY_NS, MINUTE_NS, from_rfc3339
 from triage.ports.masked import MaskedRecords, arrow_schema
 from triage.ports.records import RecordStore
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]

@@ -31,10 +31,10 @@ from dashboards.parts import ConsoleSettings
 from triage.bootstrap import build, console_parts
 from triage.config import Settings
 from triage.ports.records import RecordStore
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.embedded_records import EmbeddedRecordStore
-from triage.store.ledger_files import SortedIds
+from triage.store.elastic.client import ElasticSettings, connect
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.embedded.ledger_files import SortedIds
+from triage.store.embedded.records import EmbeddedRecordStore
 
 WARM: Final = 60  # look-ups a kind
 COLD: Final = 10  # look-ups a kind, a fresh store

@@ -21,8 +21,8 @@ from triage.analyse.rollup import call_rollups, customer_rollups, hours_of, unit
 from triage.domain.columns import COLUMNS, SIGNALS, Signal
 from triage.domain.windows import MINUTE_NS, Window, day_of
 from triage.ports.records import RecordStore
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 from triage.store.memory import MemoryRecords, MemoryRecordStore
 
 Open = Callable[[], RecordStore]

@@ -11,9 +11,9 @@ from elasticsearch import Elasticsearch
 
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.elastic_schema import FORMAT
-from triage.store.elastic_state import ElasticStateStore
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.elastic.schema import FORMAT
+from triage.store.elastic.state import ElasticStateStore
 
 pytestmark = pytest.mark.elastic
 

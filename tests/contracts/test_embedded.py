@@ -13,8 +13,8 @@ from contracts.state_store_contract import StateStoreContract
 
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
-from triage.store.embedded_records import EmbeddedRecordStore
-from triage.store.embedded_state import EmbeddedStateStore
+from triage.store.embedded.records import EmbeddedRecordStore
+from triage.store.embedded.state import EmbeddedStateStore
 
 
 class TestEmbeddedRecordStore(RecordStoreContract):

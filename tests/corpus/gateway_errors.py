@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from corpus.stack_traces import TRACES
 
-from triage.analyse.fingerprint import ErrorEvent
+from triage.analyse.grouping.fingerprint import ErrorEvent
 
 Make = Callable[[random.Random], ErrorEvent]
 

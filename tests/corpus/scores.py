@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from corpus.gateway_errors import corpus
 
-from triage.analyse.model import Assigned, GroupingModel
-from triage.analyse.taught import Lesson, Taught
+from triage.analyse.grouping.model import Assigned, GroupingModel
+from triage.analyse.grouping.taught import Lesson, Taught
 
 MERGED = [("core connect timeout", "core connect refused"), ("daily limit", "weekly limit"), ("user locked", "token expired"),
           ("CONSENT_EXPIRED at bg-accounts", "CONSENT_INVALID at bg-accounts")]

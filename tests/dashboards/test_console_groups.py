@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from builders import call, error_rollups, masked
 
-from triage.analyse.teaching import read_rules
+from triage.analyse.grouping.teaching import read_rules
 from triage.domain.windows import MINUTE_NS, from_rfc3339
 
 CSRF = "form-token-of-the-tests"

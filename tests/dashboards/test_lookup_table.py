@@ -22,8 +22,8 @@ from triage.mask.transfer import from_bytes, to_bytes
 from triage.ports.masked import MaskedRecords
 from triage.ports.records import Appended, RecordStore
 from triage.store.dead_letters import DeadLetters
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 from triage.store.memory import MemoryRecordStore, MemoryStateStore
 from triage.store.spool import SpooledRecordStore
 

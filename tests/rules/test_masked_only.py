@@ -10,8 +10,8 @@ from rules.source import calls_to, modules
 
 from triage.ports.masked import MaskedRecords
 from triage.ports.records import RecordStore
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 from triage.store.memory import MemoryRecordStore
 
 

@@ -14,8 +14,8 @@ import urllib3
 from elastic_node.node import running_node
 from system.rig import until
 
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_records import ElasticRecordStore
+from triage.store.elastic.client import ElasticSettings, connect
+from triage.store.elastic.records import ElasticRecordStore
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from system.rig import ALWAYS, Product
 
 from triage.ports.records import RecordStore
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 
 pytestmark = pytest.mark.system
 PROGRAM: Final = Path(__file__).with_name("clients") / "Calls.java"

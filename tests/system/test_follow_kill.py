@@ -15,7 +15,7 @@ import pytest
 from bench.service import Running
 
 from triage.domain.windows import Window
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 
 pytestmark = pytest.mark.system
 LINES = 12_000

@@ -13,7 +13,7 @@ import urllib3
 from system.cluster import Cluster, records_of, running_cluster
 from system.rig import ROUNDS, Link, Load, Product, assert_exactly_once, chance_of_round, small_disk, until
 
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 
 RESERVE_MIB = 256  # of the embedded store
 

@@ -11,8 +11,8 @@ from system.rig import small_disk
 
 from triage.errors import StoreUnavailable
 from triage.ports.masked import MaskedRecords
-from triage.store.embedded_records import EmbeddedRecordStore
-from triage.store.embedded_state import EmbeddedStateStore
+from triage.store.embedded.records import EmbeddedRecordStore
+from triage.store.embedded.state import EmbeddedStateStore
 
 pytestmark = pytest.mark.system
 ROWS = 3_000

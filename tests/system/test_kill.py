@@ -10,7 +10,7 @@ import pytest
 from system.cluster import Cluster, records_of, running_cluster
 from system.rig import ROUNDS, Link, Load, Product, assert_exactly_once, chance_of_round, until
 
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from elastic_node.node import running_node
 from system.rig import until
 
 from triage.incidents import documents
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.elastic_state import ElasticStateStore
+from triage.store.elastic.client import ElasticSettings, connect
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.elastic.state import ElasticStateStore
 
 pytestmark = [pytest.mark.system, pytest.mark.elastic]
 SECOND = 10**9

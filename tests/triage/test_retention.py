@@ -22,7 +22,7 @@ from triage.errors import ConfigError
 from triage.incidents import documents
 from triage.ports.records import RecordStore
 from triage.retention import Periods, expire, last_run
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.embedded.records import EmbeddedRecordStore
 from triage.store.memory import MemoryRecordStore, MemoryStateStore
 
 ALWAYS = Window(0, 2**62)

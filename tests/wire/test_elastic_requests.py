@@ -18,9 +18,9 @@ from elasticsearch import Elasticsearch
 
 from triage.domain.windows import Window
 from triage.ports.records import Condition
-from triage.store import elastic_search
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.elastic_state import ElasticStateStore
+from triage.store.elastic import search as elastic_search
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.elastic.state import ElasticStateStore
 
 pytestmark = pytest.mark.elastic
 

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from triage.analyse.anomalies.series import SeriesAnomaly, SeriesKey
 from triage.analyse.problems import SLACK_MINUTES, Problem, key_mask, last_minute
 from triage.analyse.rows import CallRows, Counts, ErrorRows, Mask, Traffic
-from triage.analyse.series import SeriesAnomaly, SeriesKey
 from triage.domain.incident import Kind
 
 _KIND_OF_FEATURE: Final[dict[str, Kind]] = {

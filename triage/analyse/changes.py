@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from triage.analyse.tables import SpanTable
+from triage.analyse.ranking.tables import SpanTable
 from triage.domain.incident import Suspect
 from triage.domain.windows import MINUTE_NS, NS
 

@@ -10,12 +10,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from triage.analyse.abnormal_use.usage import use_rollups
 from triage.analyse.events import Happened, error_events, first_minutes
-from triage.analyse.group_seen import GroupSeen, groups_seen, taken_by_rules
-from triage.analyse.model import GroupingModel
+from triage.analyse.grouping.group_seen import GroupSeen, groups_seen, taken_by_rules
+from triage.analyse.grouping.model import GroupingModel
+from triage.analyse.grouping.taught import Taught
 from triage.analyse.rollup import call_rollups, customer_rollups, united_customers, with_api
-from triage.analyse.taught import Taught
-from triage.analyse.usage import use_rollups
 from triage.ports.rollups import ERRORS_SCHEMA
 
 MOST_AT_ONCE: Final = 50_000

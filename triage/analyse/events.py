@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from triage.analyse.fingerprint import ErrorEvent
+from triage.analyse.grouping.fingerprint import ErrorEvent
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.windows import MINUTE_NS
 

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from triage.analyse.anomalies.series import SeriesAnomaly, SeriesWindow
 from triage.analyse.calm import calm_problems
 from triage.analyse.early import failing_apis, new_families
 from triage.analyse.problems import SLACK_MINUTES, Problem, failing_problems
 from triage.analyse.rows import CallRows, ErrorRows, Traffic
-from triage.analyse.series import SeriesAnomaly, SeriesWindow
 from triage.analyse.triggers import series_anomalies, series_windows
 
 KNOWN_MINUTES: Final = 60

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from triage.analyse.assignment import current_group
 from triage.analyse.changes import ChangeSeen
 from triage.analyse.digest import Digest
-from triage.analyse.group_seen import MOST_MEMBERS, MOST_PLACES, SAMPLES, GroupSeen
-from triage.analyse.taught import Taught
-from triage.analyse.teaching import every, load_taught
+from triage.analyse.grouping.assignment import current_group
+from triage.analyse.grouping.group_seen import MOST_MEMBERS, MOST_PLACES, SAMPLES, GroupSeen
+from triage.analyse.grouping.taught import Taught
+from triage.analyse.grouping.teaching import every, load_taught
 from triage.domain.windows import MINUTE_NS
 from triage.errors import Conflict
 from triage.ports.state import StateStore

@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 from scipy.stats import poisson
 
+from triage.analyse.anomalies.series import SeriesAnomaly
 from triage.analyse.episodes import CALLER, FAULT, GAP_MINUTES, Episode, Sure, episodes
 from triage.analyse.events import GATEWAY
 from triage.analyse.rows import CallRows, Counts, ErrorRows, Index, Mask, Numbers, Texts, Traffic, distinct, grouped, sums
-from triage.analyse.series import SeriesAnomaly
 from triage.domain.incident import Kind
 
 SLACK_MINUTES: Final = 3

@@ -15,8 +15,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 import pyarrow as pa
 
-from triage.analyse import known_use
-from triage.analyse.abuse import ABUSE_COLUMNS, REFUSED
+from triage.analyse.abnormal_use import known_use
+from triage.analyse.abnormal_use.abuse import ABUSE_COLUMNS, REFUSED
+from triage.analyse.abnormal_use.misuse import Misuse, Seen, judge_use
+from triage.analyse.abnormal_use.overuse import Agreed
 from triage.analyse.changes import ChangeSeen
 from triage.analyse.digest import Chunk, Digest, digest
 from triage.analyse.down import DOWN_COLUMNS, Down, downs_of, unanswered_apis, with_downs
@@ -26,8 +28,6 @@ from triage.analyse.explain import explain
 from triage.analyse.impact import MOST, measure
 from triage.analyse.judge import Context, judge
 from triage.analyse.memory import Memory
-from triage.analyse.misuse import Misuse, Seen, judge_use
-from triage.analyse.overuse import Agreed
 from triage.analyse.problems import Problem, set_apart
 from triage.analyse.rollup import HOUR_MINUTES, hours_of
 from triage.analyse.rows import CallRows, ErrorRows

@@ -14,9 +14,9 @@ from triage.analyse.compare import Attributes
 from triage.analyse.events import CLIENT, DATABASE, called
 from triage.analyse.impact import ImpactOf
 from triage.analyse.problems import Problem
+from triage.analyse.ranking.tables import LogTable, SpanTable
 from triage.analyse.slowness import SlowApi
 from triage.analyse.suspects import Places, Samples
-from triage.analyse.tables import LogTable, SpanTable
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.incident import ApiImpact, Impact
 from triage.domain.windows import MINUTE_NS, Window

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from triage.analyse.problems import Problem, last_minute
-from triage.analyse.rank import rank_spans
-from triage.analyse.tables import SpanTable
+from triage.analyse.ranking.rank import rank_spans
+from triage.analyse.ranking.tables import SpanTable
 
 SURE: Final = 0.5
 """The score from which a service is blamed for an API on its own."""

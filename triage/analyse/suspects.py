@@ -11,8 +11,8 @@ from triage.analyse.changes import ChangeSeen, Scene, judge_changes
 from triage.analyse.compare import Attributes
 from triage.analyse.impact import ImpactOf
 from triage.analyse.problems import Problem
-from triage.analyse.rank import rank_spans
-from triage.analyse.tables import LogTable, SpanTable
+from triage.analyse.ranking.rank import rank_spans
+from triage.analyse.ranking.tables import LogTable, SpanTable
 from triage.domain.incident import Suspect, SuspectKind
 from triage.domain.windows import MINUTE_NS
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from triage.analyse.anomalies.series import SeriesAnomaly, SeriesKey, SeriesWindow, find_anomalies
 from triage.analyse.rollup import bucket_ms
-from triage.analyse.series import SeriesAnomaly, SeriesKey, SeriesWindow, find_anomalies
 from triage.domain.calls import FAULT_OUTCOMES
 
 Minutes = npt.NDArray[np.int64]

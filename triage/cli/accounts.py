@@ -14,9 +14,9 @@ from triage.accounts.permissions import ROLES, Role
 from triage.cli.target import target_settings
 from triage.config import Settings
 from triage.ports.state import StateStore
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_state import ElasticStateStore
-from triage.store.embedded_state import EmbeddedStateStore
+from triage.store.elastic.client import ElasticSettings, connect
+from triage.store.elastic.state import ElasticStateStore
+from triage.store.embedded.state import EmbeddedStateStore
 
 _ROLE = click.Choice(list(ROLES))
 

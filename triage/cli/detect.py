@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import orjson
 
-from triage.analyse.detect_file import detect_file
+from triage.analyse.anomalies.detect_file import detect_file
 
 
 @click.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
-from triage.analyse.group_file import group_json
+from triage.analyse.grouping.group_file import group_json
 from triage.cli import load
 
 
@@ -19,7 +19,7 @@ def group(file: Path, explain: bool) -> None:
     """Group the messages of FILE, one a line: {"group", "template"} for each, in order."""
     with file.open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
         if explain:
-            explain_file = load("triage.analyse.explain_groups").explain_file  # scikit-learn takes a second to load
+            explain_file = load("triage.analyse.grouping.explain_groups").explain_file  # scikit-learn takes a second to load
             sys.stdout.buffer.writelines(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE) for entry in explain_file(lines))
         else:
             sys.stdout.writelines(line + "\n" for line in group_json(lines))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
-from triage.analyse.rank_case import rank_case
+from triage.analyse.ranking.rank_case import rank_case
 
 
 @click.command()

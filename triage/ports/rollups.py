@@ -4,7 +4,7 @@
 `duration_bucket` -> count, whose buckets grow by 5 % (any quantile is right within 3 %).
 `errors`: how many failures of an error group a (minute, partner, API, service) had.
 `use`: what a (minute, partner) used: calls, bytes, tokens, and samples of the customers and of the unattended accesses (see
-`triage.analyse.usage`); bounded, whatever the traffic.
+`triage.analyse.abnormal_use.usage`); bounded, whatever the traffic.
 `customers`: who called, by hour: a (hour, partner, API, outcome) and a sketch of its distinct customers, which can be united with
 others (`triage.analyse.distinct`: 4 bytes a customer, at most 16 KiB). Finer would cost about 4 bytes a call for 13 months.
 """

@@ -22,7 +22,7 @@ from triage.domain.columns import COLUMNS, ID_COLUMNS, ColumnType, Signal
 from triage.domain.windows import DAY_NS
 from triage.ports.masked import arrow_schema
 from triage.store.conditions import JSON_COLUMNS
-from triage.store.elastic_schema import ATTRIBUTE_LIMIT
+from triage.store.elastic.schema import ATTRIBUTE_LIMIT
 
 Source = Mapping[str, Any]
 

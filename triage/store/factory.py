@@ -10,13 +10,13 @@ from pathlib import Path
 from triage.errors import ConfigError
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
-from triage.store.backup import Backup, back_up
 from triage.store.dead_letters import DeadLetters, Decode, Encode
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.elastic_state import ElasticStateStore
-from triage.store.embedded_records import EmbeddedRecordStore
-from triage.store.embedded_state import EmbeddedStateStore
+from triage.store.elastic.client import ElasticSettings, connect
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.elastic.state import ElasticStateStore
+from triage.store.embedded.backup import Backup, back_up
+from triage.store.embedded.records import EmbeddedRecordStore
+from triage.store.embedded.state import EmbeddedStateStore
 from triage.store.spool import SpooledRecordStore
 
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from triage.domain.columns import Signal
 from triage.domain.windows import MINUTE_NS, from_rfc3339
-from triage.store.duck_days import PINNED
+from triage.store.embedded.days import PINNED
+from triage.store.embedded.ledger_files import SortedIds, number_of, open_runs, places_of, sorted_run, write_run
 from triage.store.keys import Keys
-from triage.store.ledger_files import SortedIds, number_of, open_runs, places_of, sorted_run, write_run
 from triage.store.ledger_ids import BITS, SIGNAL_BITS, Entries
 
 SEAL_ROWS: Final = 1 << 18

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from builders import MINUTE, SECOND, T0, call, error_rollups, table
 
-from triage.analyse.abuse import ABUSE_COLUMNS, REFUSED
-from triage.analyse.misuse import Misuse, Seen, judge_use
-from triage.analyse.overuse import Agreed, Terms, role_of
+from triage.analyse.abnormal_use.abuse import ABUSE_COLUMNS, REFUSED
+from triage.analyse.abnormal_use.misuse import Misuse, Seen, judge_use
+from triage.analyse.abnormal_use.overuse import Agreed, Terms, role_of
+from triage.analyse.abnormal_use.usage import use_rollups
 from triage.analyse.problems import Problem
 from triage.analyse.rollup import call_rollups, with_api
 from triage.analyse.rows import ErrorRows
-from triage.analyse.usage import use_rollups
 from triage.calls.join import derive_calls
 from triage.domain.finding import Finding
 

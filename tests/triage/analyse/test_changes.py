@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from triage.analyse.changes import ChangeSeen, Scene, judge_changes
+from triage.analyse.ranking.tables import SpanTable, no_spans
 from triage.analyse.suspects import GUILTY
-from triage.analyse.tables import SpanTable, no_spans
 from triage.domain.windows import MINUTE_NS
 
 SINCE = 10_000 * MINUTE_NS

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from triage.analyse.detect_file import detect_file, read_time, read_value
-from triage.analyse.detector import Episode, Point, StreamDetector, TailRank
+from triage.analyse.anomalies.detect_file import detect_file, read_time, read_value
+from triage.analyse.anomalies.detector import Episode, Point, StreamDetector, TailRank
 
 STEP_S = 300
 DAY = 288

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.analyse.fingerprint import ErrorEvent, current_id, fingerprint, fingerprints
-from triage.analyse.templates import TemplateMiner
+from triage.analyse.grouping.fingerprint import ErrorEvent, current_id, fingerprint, fingerprints
+from triage.analyse.grouping.templates import TemplateMiner
 
 PAYMENT = ErrorEvent(
     codes=("UK.OBIE.Field.Invalid",),

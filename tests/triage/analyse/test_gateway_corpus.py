@@ -7,9 +7,9 @@ from collections import Counter
 from corpus.gateway_errors import corpus, families
 from corpus.scores import pairwise_f1
 
-from triage.analyse.fingerprint import Fingerprint, current_id, fingerprints
-from triage.analyse.joining import JoinItem, TemplateJoiner
-from triage.analyse.templates import TemplateMiner
+from triage.analyse.grouping.fingerprint import Fingerprint, current_id, fingerprints
+from triage.analyse.grouping.joining import JoinItem, TemplateJoiner
+from triage.analyse.grouping.templates import TemplateMiner
 
 BATCH = 1_000
 

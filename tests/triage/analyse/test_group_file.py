@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.analyse.explain_groups import explain_file
-from triage.analyse.group_file import group_file, group_json
+from triage.analyse.grouping.explain_groups import explain_file
+from triage.analyse.grouping.group_file import group_file, group_json
 
 LINES = ["login of ann failed\n", "ledger 1 closed\r\n", *(f"login of {user} failed\n" for user in ("bob", "cy", "dee", "eve"))]
 

@@ -13,9 +13,9 @@ from corpus.gateway_errors import corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.analyse.fingerprint import ErrorEvent
-from triage.analyse.floods import MOST_FRESH
-from triage.analyse.model import GroupingModel
+from triage.analyse.grouping.fingerprint import ErrorEvent
+from triage.analyse.grouping.floods import MOST_FRESH
+from triage.analyse.grouping.model import GroupingModel
 from triage.cli import commands
 
 ODD = {

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from triage.analyse.joining import JoinItem, Neighbour, TemplateJoiner
-from triage.analyse.wording import may_say_the_same
+from triage.analyse.grouping.joining import JoinItem, Neighbour, TemplateJoiner
+from triage.analyse.grouping.wording import may_say_the_same
 
 REFUSED = "Connection to core banking host <*> refused"
 REWORDED = "Connection to core banking host <*> was refused by peer"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.analyse.masking_tokens import MAX_CHARS, mask, tokens
+from triage.analyse.grouping.masking_tokens import MAX_CHARS, mask, tokens
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from triage.analyse.fingerprint import ErrorEvent
-from triage.analyse.model import GroupingModel
+from triage.analyse.grouping.fingerprint import ErrorEvent
+from triage.analyse.grouping.model import GroupingModel
 
 
 def event(message: str, **more: str) -> ErrorEvent:

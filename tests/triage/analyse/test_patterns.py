@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.analyse.patterns import Pattern, covers, wildcard
+from triage.analyse.grouping.patterns import Pattern, covers, wildcard
 from triage.errors import BadInput
 
 PIECES = ["a", "b", "[ab]", "[^a]", r"\d", r"\w", ".", "(?:ab)", "(a|bc)", "^", "$", "a?", "b*", "(ab|c)?", "[a-c]{1,2}", "c+", "b{2}",

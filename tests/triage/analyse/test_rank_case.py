@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.analyse.case_files import read_case, read_logs, read_metrics, read_spans
-from triage.analyse.evidence_metrics import family_of
-from triage.analyse.rank_case import rank_case
+from triage.analyse.ranking.case_files import read_case, read_logs, read_metrics, read_spans
+from triage.analyse.ranking.evidence_metrics import family_of
+from triage.analyse.ranking.rank_case import rank_case
 
 Json = dict[str, Any]
 EDGES = (("web", "shop"), ("shop", "stock"), ("shop", "pay"), ("web", "news"))

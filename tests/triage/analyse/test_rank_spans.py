@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.analyse.forest import grow
-from triage.analyse.log_shape import alike, shape
-from triage.analyse.rank import rank_spans
-from triage.analyse.tables import CLIENT, SERVER, LogTable, SpanTable, no_spans
+from triage.analyse.ranking.forest import grow
+from triage.analyse.ranking.log_shape import alike, shape
+from triage.analyse.ranking.rank import rank_spans
+from triage.analyse.ranking.tables import CLIENT, SERVER, LogTable, SpanTable, no_spans
 
 MS = 1_000_000
 Row = tuple[str, str, str, str, str, int, int, int, bool]  # trace, span, parent, service, name, kind, start, length, error

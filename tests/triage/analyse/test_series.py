@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from triage.analyse.anomalies.outliers import CHANGES, outlier_scores
+from triage.analyse.anomalies.series import SeriesAnomaly, SeriesBatch, SeriesKey, SeriesWindow, find_anomalies
 from triage.analyse.down_clock import down_spans
-from triage.analyse.outliers import CHANGES, outlier_scores
-from triage.analyse.series import SeriesAnomaly, SeriesBatch, SeriesKey, SeriesWindow, find_anomalies
 
 DAY = 1440
 FIRST = 29_000_000

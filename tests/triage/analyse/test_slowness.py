@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from triage.analyse.anomalies.series import SeriesAnomaly, SeriesKey
 from triage.analyse.problems import Problem
-from triage.analyse.series import SeriesAnomaly, SeriesKey
+from triage.analyse.ranking.tables import SERVER, SpanTable
 from triage.analyse.slowness import SlowApi, by_root
-from triage.analyse.tables import SERVER, SpanTable
 
 MS = 1_000_000
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.analyse.stacktraces import normal_function, parse_trace, short_type
+from triage.analyse.grouping.stacktraces import normal_function, parse_trace, short_type
 
 
 def own(trace: str) -> list[tuple[str, list[str]]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from corpus.system_logs import SYSTEMS, labelled_lines
 
-from triage.analyse.group_file import group_file
+from triage.analyse.grouping.group_file import group_file
 
 
 def accuracy(truth: Sequence[str], found: Sequence[str]) -> tuple[float, float]:

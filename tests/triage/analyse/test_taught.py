@@ -7,10 +7,10 @@ import json
 import pytest
 from corpus.scores import after_merge_share, lesson
 
-from triage.analyse.fingerprint import ErrorEvent
-from triage.analyse.group_rules import GroupRule, Match, RuleBook, group_of_key, read_key, read_match
-from triage.analyse.model import GroupingModel
-from triage.analyse.taught import Lesson, Taught
+from triage.analyse.grouping.fingerprint import ErrorEvent
+from triage.analyse.grouping.group_rules import GroupRule, Match, RuleBook, group_of_key, read_key, read_match
+from triage.analyse.grouping.model import GroupingModel
+from triage.analyse.grouping.taught import Lesson, Taught
 from triage.errors import BadInput
 
 

@@ -14,19 +14,19 @@ import pytest
 from builders import call, log, masked, trace_id
 from elasticsearch import Elasticsearch
 
-from triage.analyse import teaching
-from triage.analyse.group_rules import Match
+from triage.analyse.grouping import teaching
+from triage.analyse.grouping.group_rules import Match
+from triage.analyse.grouping.teaching import Who
 from triage.analyse.run import RunSettings, analyse_minutes
-from triage.analyse.teaching import Who
 from triage.domain.windows import MINUTE_NS, Window, from_rfc3339
 from triage.flow import analyse_once
 from triage.incidents import documents
 from triage.incidents.fold import FoldSettings
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.elastic_state import ElasticStateStore
-from triage.store.embedded_state import EmbeddedStateStore
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.elastic.state import ElasticStateStore
+from triage.store.embedded.state import EmbeddedStateStore
 from triage.store.memory import MemoryRecordStore, MemoryStateStore
 
 NOW = from_rfc3339("2026-03-02T10:00:00Z")

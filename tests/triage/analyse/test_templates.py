@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.analyse.templates import OVERFLOW_TEXT, TemplateMiner
+from triage.analyse.grouping.templates import OVERFLOW_TEXT, TemplateMiner
 
 USERS = ["anna", "bert", "cleo", "dora", "emil", "fritz", "gina", "hugo"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from builders import call_rollups
 
+from triage.analyse.anomalies.series import SeriesKey
 from triage.analyse.rollup import bucket_ms, duration_bucket
-from triage.analyse.series import SeriesKey
 from triage.analyse.triggers import series_windows
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triage.store import day_keys
-from triage.store.day_keys import DayKeys
+from triage.store.embedded import day_keys
+from triage.store.embedded.day_keys import DayKeys
 from triage.store.keys import distinct, text_key, text_keys
 
 

@@ -11,7 +11,7 @@ from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import ApiError, Elasticsearch
 
 from triage.errors import StoreError, StoreUnavailable
-from triage.store.elastic_bulk import BulkWriter, write_checked
+from triage.store.elastic.bulk import BulkWriter, write_checked
 
 
 def refusal(status: int) -> ApiError:

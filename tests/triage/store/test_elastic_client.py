@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from triage.errors import StoreError, StoreUnavailable
-from triage.store.elastic_client import ElasticSettings, connect, translated
-from triage.store.elastic_records import ElasticRecordStore
+from triage.store.elastic.client import ElasticSettings, connect, translated
+from triage.store.elastic.records import ElasticRecordStore
 
 
 class Server(HTTPServer):

@@ -10,8 +10,8 @@ from builders import masked, span, trace_id
 from elastic_node.node import running_node
 from elasticsearch import ApiError, Elasticsearch
 
-from triage.store.elastic_client import ElasticSettings, connect
-from triage.store.elastic_records import ElasticRecordStore
+from triage.store.elastic.client import ElasticSettings, connect
+from triage.store.elastic.records import ElasticRecordStore
 
 pytestmark = pytest.mark.elastic
 

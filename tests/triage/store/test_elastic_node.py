@@ -10,10 +10,10 @@ from builders import DAY, T0, call_rollups, masked, span, trace_id
 from elasticsearch import Elasticsearch
 
 from triage.domain.windows import HOUR_NS, Window, from_rfc3339
-from triage.store import elastic_search
-from triage.store.elastic_cluster import ClusterWatch
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.elastic_schema import Names
+from triage.store.elastic import search as elastic_search
+from triage.store.elastic.cluster import ClusterWatch
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.elastic.schema import Names
 
 pytestmark = pytest.mark.elastic
 

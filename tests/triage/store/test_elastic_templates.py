@@ -9,9 +9,9 @@ from builders import call_rollups, log, masked, span
 from elasticsearch import Elasticsearch
 
 from triage.errors import StoreFormatError
-from triage.store.elastic_records import ElasticRecordStore
-from triage.store.elastic_schema import FORMAT, TEMPLATE_VERSION
-from triage.store.elastic_state import ElasticStateStore
+from triage.store.elastic.records import ElasticRecordStore
+from triage.store.elastic.schema import FORMAT, TEMPLATE_VERSION
+from triage.store.elastic.state import ElasticStateStore
 
 pytestmark = pytest.mark.elastic
 

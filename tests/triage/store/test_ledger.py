@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from triage.errors import StoreFormatError, StoreUnavailable
 from triage.ports.records import RecordStore
 from triage.store import ledger as ledger_module
-from triage.store.embedded_records import EmbeddedRecordStore
+from triage.store.embedded.ledger_files import SortedIds, open_runs, sorted_run, write_run
+from triage.store.embedded.records import EmbeddedRecordStore
 from triage.store.keys import text_key
 from triage.store.ledger import Ledger
-from triage.store.ledger_files import SortedIds, open_runs, sorted_run, write_run
 
 TODAY = "2026-03-02"
 ENTRIES = st.lists(st.tuples(st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 7, 2**63, 2**64 - 1])), st.integers(0, 11_519)))

@@ -1,0 +1,1 @@
+"""Error groups: templates mined from messages, fingerprints, joins, and what people teach."""

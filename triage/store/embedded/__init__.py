@@ -1,0 +1,1 @@
+"""The stores of one process: DuckDB files by day for records, SQLite for state."""
