@@ -28,7 +28,8 @@ from pydantic import SecretStr
 
 from dashboards.app import create_app
 from dashboards.parts import ConsoleSettings
-from triage.bootstrap import build, console_parts
+from triage.bootstrap.build import build
+from triage.bootstrap.web import console_parts
 from triage.config import Settings
 from triage.ports.records import RecordStore
 from triage.store.elastic.client import ElasticSettings, connect

@@ -72,7 +72,7 @@ def test_the_command_answers(installed: Path, tmp_path: Path) -> None:
 def test_every_command_and_page_loads_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     """Imports what the roles need, and finds the templates beside it, not in the source tree."""
     program = (
-        "import pathlib, triage.bootstrap, dashboards, collectors;"
+        "import pathlib, triage.bootstrap.running, dashboards, collectors;"
         "from triage.cli import commands;"
         "assert all(commands.get_command(None, name) for name in commands.list_commands(None));"
         "home = pathlib.Path(dashboards.__file__).parent;"

@@ -134,7 +134,7 @@ def test_imports_stand_at_the_top() -> None:
     assert set(LATE) == {found.module.path for found in imports() if not found.at_top}, "an exception that nobody needs any more"
 
 
-@pytest.mark.parametrize("start", ["triage.bootstrap", "triage.cli.roles", "triage.cli.ingest", "triage.analysis_process"])
+@pytest.mark.parametrize("start", ["triage.bootstrap.running", "triage.cli.roles", "triage.cli.ingest", "triage.analysis_process"])
 def test_a_service_loads_no_scikit_learn(start: str) -> None:
     """Its memory and its second of loading belong to the analysis process."""
     loads: dict[str, set[str]] = {}

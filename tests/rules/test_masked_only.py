@@ -48,4 +48,4 @@ def test_who_uses_the_masks_transfer_form() -> None:
     """Bytes become MaskedRecords again only behind the door that a local command's token opens, and from our own helper processes."""
     users = {module.path for module in modules() for _ in calls_to(module, "from_bytes")
              if any(isinstance(node, ast.ImportFrom) and node.module == "triage.mask.transfer" for node in ast.walk(module.tree))}
-    assert users <= {"triage/bootstrap.py", "triage/decoding/pool.py"}
+    assert users <= {"triage/bootstrap/build.py", "triage/bootstrap/collect.py", "triage/decoding/pool.py"}

@@ -9,7 +9,7 @@ import pytest
 from builders import log, masked
 from click.testing import CliRunner
 
-from triage.bootstrap import open_dead_letters, open_stores
+from triage.bootstrap.build import open_dead_letters, open_stores
 from triage.cli import commands
 from triage.config import load_settings
 from triage.errors import ConfigError

@@ -10,7 +10,7 @@ import pytest
 from builders import log, masked
 from click.testing import CliRunner
 
-from triage.bootstrap import open_dead_letters
+from triage.bootstrap.build import open_dead_letters
 from triage.cli import commands
 from triage.config import load_settings
 from triage.domain.windows import DAY_NS, NS

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collectors.naming import Finder
-from triage.bootstrap import naming_of
+from triage.bootstrap.build import naming_of
 from triage.config import load_settings
 from triage.errors import ConfigError
 

@@ -10,7 +10,7 @@ import click
 import orjson
 import urllib3
 
-from triage.bootstrap import open_stores
+from triage.bootstrap.build import open_stores
 from triage.cli.target import target_settings
 from triage.errors import ConfigError, StoreUnavailable
 from triage.runfile import RunFile

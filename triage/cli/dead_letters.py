@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 import orjson
 
-from triage.bootstrap import open_dead_letters, open_stores
+from triage.bootstrap.build import open_dead_letters, open_stores
 from triage.config import load_settings
 from triage.domain.windows import rfc3339
 

@@ -15,7 +15,8 @@ import orjson
 import urllib3
 
 from triage.accounts.permissions import Role
-from triage.bootstrap import Service, base_url, run_service
+from triage.bootstrap.build import Service, base_url
+from triage.bootstrap.running import run_service
 from triage.cli.roles import announce, leave
 from triage.config import Settings, load_settings
 from triage.runfile import RunFile

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from triage.bootstrap import open_dead_letters, open_stores
+from triage.bootstrap.build import open_dead_letters, open_stores
 from triage.cli.target import target_settings
 from triage.config import PREFIX, Settings
 from triage.domain.windows import NS

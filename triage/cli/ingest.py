@@ -19,7 +19,7 @@ from collectors.files import FORMATS, Body, read_bodies
 from collectors.gateways.append import Identities
 from collectors.intake import Intake
 from collectors.otlp_records import LogSink
-from triage.bootstrap import key_of, naming_of, open_stores, routes_of
+from triage.bootstrap.build import key_of, naming_of, open_stores, routes_of
 from triage.cli.target import target_settings
 from triage.config import Settings
 from triage.directory import Directory

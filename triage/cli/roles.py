@@ -12,7 +12,9 @@ from typing import Any, Final, NoReturn
 import click
 
 from collectors.follow import FORMATS
-from triage.bootstrap import Follow, Service, base_url, run_service
+from triage.bootstrap.build import Service, base_url
+from triage.bootstrap.collect import Follow
+from triage.bootstrap.running import run_service
 from triage.config import load_settings
 from triage.errors import StoreUnavailable
 from triage.telemetry import set_up_logs
