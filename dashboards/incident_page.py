@@ -91,7 +91,8 @@ def _no_trace(incident: Incident, trace: TraceView | None) -> str:
 
 
 def _curve(incident: Incident) -> Curve | None:
-    marks = [(incident.opened_ns, "opened")]
+    again = max((entry.at_ns for entry in incident.timeline if entry.action == "reopened"), default=0)
+    marks = [(again, "reopened")] if again else [(incident.opened_ns, "opened")]
     if incident.resolved_ns:
         marks.append((incident.resolved_ns, "resolved"))
     return curve([(point.minute, point.calls, point.failed) for point in incident.series], marks)

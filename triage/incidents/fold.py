@@ -185,7 +185,7 @@ def _open(incident_id: str, finding: Finding, now_ns: int, settings: FoldSetting
         first_seen_ns=finding.since_ns, last_seen_ns=finding.until_ns, opened_ns=now_ns, restricted=finding.restricted,
         similar=[i.id for i in resolved if set(i.groups) & set(finding.groups)][:5],
     ), finding)
-    incident.timeline.append(TimelineEntry(finding.since_ns, ANALYSIS, "first_failure", "the first failure that belongs to it"))
+    incident.timeline.append(TimelineEntry(finding.since_ns, ANALYSIS, "first_failure"))
     incident.timeline.append(TimelineEntry(now_ns, ANALYSIS, "opened", _why(finding)))
     if back_filled:
         incident.state, incident.backfilled, incident.resolved_ns = "resolved", True, finding.until_ns
@@ -228,7 +228,7 @@ def _regress(new: Incident, old: Incident, finding: Finding, now_ns: int, settin
     if finding.since_ns > old.last_seen_ns:
         new = _again(new, old, finding)
     new.state, new.severity, new.resolved_ns = "open", finding.severity, 0
-    reason = f"regression: failures again after it was resolved at {rfc3339(old.resolved_ns)}"
+    reason = f"regression: failures again after it was resolved at {_minute(old.resolved_ns)} UTC"
     new.timeline.append(TimelineEntry(now_ns, ANALYSIS, "reopened", reason))
     _tell(new, "incident.reopened", now_ns, reason)
     return new
@@ -239,12 +239,17 @@ def _again(new: Incident, old: Incident, finding: Finding) -> Incident:
     before = Episode(old.first_seen_ns, old.last_seen_ns, old.failed_calls, len(old.partners), old.suspects[0].name if old.suspects else "")
     told = f"{before.failed_calls:,} failed calls of {before.partners} partners" if before.failed_calls else "no failed calls"
     cause = f", most likely cause {before.cause}" if before.cause else ""
-    span = f"from {rfc3339(before.since_ns)} to {rfc3339(before.until_ns)}"
-    new.timeline.append(TimelineEntry(old.last_seen_ns, ANALYSIS, "earlier_episode", f"an earlier episode, {span}: {told}{cause}"))
+    span = f"{_minute(before.since_ns)} to {_minute(before.until_ns)} UTC"
+    new.timeline.append(TimelineEntry(old.last_seen_ns, ANALYSIS, "earlier_episode", f"{span}: {told}{cause}"))
     again = replace(new, first_seen_ns=finding.since_ns, earlier=[*old.earlier, before][-_MOST_EARLIER:])
     for name in _OF_EPISODE:
         setattr(again, name, list(getattr(finding, name)))
     return again
+
+
+def _minute(at_ns: int) -> str:
+    """'2026-01-31 18:04': for people."""
+    return rfc3339(at_ns)[:16].replace("T", " ")
 
 
 def _quieted(incident: Incident, now_ns: int, settings: FoldSettings) -> Incident | None:

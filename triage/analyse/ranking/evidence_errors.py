@@ -16,6 +16,7 @@ from triage.analyse.ranking.tables import CLIENT, PRODUCER, Evidence, LogTable, 
 
 ORIGIN: Final = "origin"
 ERROR_LOG: Final = "error log"
+_LONGEST_EXAMPLE: Final = 160
 _PRIOR: Final = 10  # traces without an error that stand in where normal times hardly saw a service
 
 
@@ -108,6 +109,7 @@ def error_log_evidence(now: LogTable, before: LogTable, template: Template) -> l
     """Services that log errors which normal times do not know, by their share of all such lines."""
     known = {template(before.body[line]) for line in range(len(before)) if is_error(before, line)}
     lines: dict[str, Counter[str]] = defaultdict(Counter)
+    example: dict[tuple[str, str], str] = {}
     verdict: dict[str, bool] = {}
     for line in range(len(now)):
         if not is_error(now, line):
@@ -117,13 +119,19 @@ def error_log_evidence(now: LogTable, before: LogTable, template: Template) -> l
             verdict[text] = familiar(text, known)
         if not verdict[text]:
             lines[now.service[line]][text] += 1
+            example.setdefault((now.service[line], text), now.body[line])
     total = sum(sum(texts.values()) for texts in lines.values())
     return [
-        Evidence(service, ERROR_LOG, share_at_least(sum(texts.values()), total), _told(service, texts))
+        Evidence(service, ERROR_LOG, share_at_least(sum(texts.values()), total), _told(service, texts, example))
         for service, texts in lines.items()
     ]
 
 
-def _told(service: str, texts: Counter[str]) -> str:
+def _told(service: str, texts: Counter[str], example: dict[tuple[str, str], str]) -> str:
+    """In words, with the first line of the commonest kind as it was logged: its shape would read as a riddle."""
     text, count = texts.most_common(1)[0]
-    return f"{service} logs {sum(texts.values())} error lines that normal times do not know, {count} times {text!r}"
+    line = " ".join(example[service, text].split())
+    said = line if len(line) <= _LONGEST_EXAMPLE else f"{line[:_LONGEST_EXAMPLE]}…"
+    total = sum(texts.values())
+    return f"{service} logs {total} error lines that normal times do not know" + (
+        f", {count} of them like “{said}”" if count < total else f", all like “{said}”")

@@ -23,6 +23,7 @@ KIND: Final = "flow"
 _LINE: Final = "log line "
 _KNOWN: Final = 0.6  # words shared with an error of normal times that make an error an old acquaintance
 _KNOWN_WORTH: Final = 0.3
+_FAILED: Final = "failed span "
 _PRIOR: Final = 10  # weight, in traces, of never having seen an error in any visit of normal times
 _EXPLAINED: Final = 0.8  # how much of a deviation is forgiven when a service below deviates too
 
@@ -62,7 +63,7 @@ def collect_visits(forest: Forest, logs: LogTable, template: Template) -> Visits
     for row in range(len(spans)):
         visit, above, name = int(forest.visit[row]), int(forest.parent[row]), spans.name[row]
         if spans.error[row] or says_error(name):
-            errors[visit].add(f"failed span {name!r}")
+            errors[visit].add(f"{_FAILED}{name!r}")
         elif row != visit:
             steps[visit].add(f"span {name!r}")
         if row == visit and above >= 0:
@@ -214,11 +215,17 @@ def _new_errors(operation: Operation, now: list[Visit], before: list[Visit], old
         if strength > 0:
             rows = tuple(visit.row for visit in now if error in visit.errors)
             told = (
-                f"{operation[1]!r} shows the error {error!r} in {count} of {len(now)} visits, "
+                f"{_told_error(operation[1], error)} in {count} of {len(now)} visits, "
                 f"normally in {usual[error]} of {len(before)}"
             )
             found.append(Deviation(operation, error, False, strength, rows, told))
     return found
+
+
+def _told_error(name: str, error: str) -> str:
+    if error == f"{_FAILED}{name!r}":
+        return f"{name!r} fails"
+    return f"in {name!r} fails {error.removeprefix(_FAILED)}" if error.startswith(_FAILED) else f"{name!r} logs the error {error.removeprefix(_LINE)!r}"
 
 
 def _traces(visits: list[Visit]) -> int:
