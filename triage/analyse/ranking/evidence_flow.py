@@ -225,7 +225,9 @@ def _new_errors(operation: Operation, now: list[Visit], before: list[Visit], old
 def _told_error(name: str, error: str) -> str:
     if error == f"{_FAILED}{name!r}":
         return f"{name!r} fails"
-    return f"in {name!r} fails {error.removeprefix(_FAILED)}" if error.startswith(_FAILED) else f"{name!r} logs the error {error.removeprefix(_LINE)!r}"
+    if error.startswith(_FAILED):
+        return f"in {name!r} fails {error.removeprefix(_FAILED)}"
+    return f"{name!r} logs the error {error.removeprefix(_LINE)!r}"
 
 
 def _traces(visits: list[Visit]) -> int:
