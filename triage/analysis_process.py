@@ -11,6 +11,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final, cast
 
+from triage import heap
 from triage.errors import StoreError, StoreUnavailable
 from triage.ports.records import RecordStore
 from triage.ports.state import StateStore
@@ -59,6 +60,7 @@ class _Proxy:
 
 def _child(connection: Connection, options: AnalysisOptions) -> None:
     """The process: one run a request, until the pipe closes."""
+    heap.bound()
     work = _worker(options)
     records = cast(RecordStore, _Proxy(connection, "records"))
     state = cast(StateStore, _Proxy(connection, "state"))
@@ -71,6 +73,7 @@ def _child(connection: Connection, options: AnalysisOptions) -> None:
             connection.send(("done", work(records, state, now_ns)))
         except StoreError as error:
             connection.send(("failed", error))
+        heap.give_back()
 
 
 def _worker(options: AnalysisOptions) -> Callable[[RecordStore, StateStore, int], RunSummary]:
@@ -121,6 +124,8 @@ class AnalysisProcess:
             except (EOFError, OSError) as error:
                 self._end()
                 raise StoreUnavailable("the analysis process ended; the next run starts a new one") from error
+            finally:
+                heap.give_back()
 
     def close(self) -> None:
         """End the process; a run that is going on is cut off, and done again after the next start."""

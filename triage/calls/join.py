@@ -36,7 +36,17 @@ def derive_calls(witnesses: pa.Table) -> pa.Table:
             if name in CALL_COLUMNS and name not in _OWN:
                 calls = _fill(calls, name, spans, line_rows.column(name))
     calls = calls.append_column("line_id", pa.array(line_ids, pa.string()))
-    return calls.filter(pa.array(kept)).sort_by([("time_ns", "ascending"), ("call_id", "ascending")])
+    return _in_order(calls.filter(pa.array(kept)) if lines.size else calls)
+
+
+def _in_order(calls: pa.Table) -> pa.Table:
+    """By time, then ID. A store's answer is in that order already; to see that costs less than a copy of all columns."""
+    steps = np.diff(calls.column("time_ns").to_numpy())
+    level = pa.array(np.flatnonzero(steps == 0))
+    ids = calls.column("call_id")
+    if (steps < 0).any() or pc.any(pc.greater(ids.take(level), ids.take(pc.add(level, 1)))).as_py():
+        return calls.sort_by([("time_ns", "ascending"), ("call_id", "ascending")])
+    return calls
 
 
 _OWN: Final = {"witness_id", "witness", "time_ns", "duration_ns", "trace_id", "method", "status", "sampled", "span_id"}

@@ -8,6 +8,7 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
+from triage import heap
 from triage.decoding.work import Helper
 
 
@@ -15,6 +16,7 @@ def main() -> None:
     """Answer until there is nobody to answer."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
+    heap.bound()
     connection = Connection(int(sys.argv[1]))
     try:
         helper = Helper(connection.recv())

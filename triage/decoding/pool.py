@@ -15,6 +15,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
@@ -29,17 +30,18 @@ from triage.ports.records import Appended
 _START_S: Final = 60.0
 _PATIENCE_S: Final = 120.0  # 64 MiB take a few seconds
 _BUFFER: Final = 1 << 20  # of the socket pair: a usual body and its answer fit
+_HOME: Final = Path(__file__).parents[2]  # `-m` looks in the working folder first, where another `triage` may lie
 _LOG: Final = logging.getLogger("triage")
 _MOST: Final = 4  # one writer cannot keep up with more
 
 
 def helpers_for(cores: int) -> int:
-    """How many helpers pay: measured, two on two cores; the service itself needs half a core."""
-    return max(1, min(cores, _MOST))
+    """One a core but one, which the service itself fills. On two busy cores a second helper brought nothing (ADR 0006)."""
+    return max(1, min(cores - 1, _MOST))
 
 
 class Pool:
-    """Helper processes, each with one body at a time. Until the first is ready the service decodes for itself."""
+    """Helper processes, each with one body at a time. Until one is ready the service decodes for itself."""
 
     def __init__(self, options: Options, store: Keeper, helpers: int = 0) -> None:
         self._store = store
@@ -47,6 +49,9 @@ class Pool:
         self._processes = [_Process(options) for _ in range(helpers or helpers_for(os.cpu_count() or 1))]
         self._ready = threading.Event()
         self._starting = threading.Thread(target=self._start, name="helpers", daemon=True)
+
+    def start(self) -> None:
+        """Start the processes, without waiting for them."""
         self._starting.start()
 
     def take(self, kind: str, encoding: Encoding, body: bytes, gateway: str, now_ns: int) -> Handed | None:
@@ -78,16 +83,17 @@ class Pool:
         """End the processes, also those that are still starting. Nobody may ask any more."""
         for process in self._processes:
             process.stop()
-        self._starting.join()
+        self.wait()
         for process in self._processes:
             process.end()
 
     def wait(self) -> None:
-        """Return when every helper has started."""
-        self._starting.join()
+        """Return when every helper has started, if they were told to."""
+        if self._starting.ident is not None:
+            self._starting.join()
 
     def _start(self) -> None:
-        """One after the other, so that the service itself, which starts at the same time, has a core."""
+        """One after the other, so that the service itself, which may have work already, has a core."""
         for process in self._processes:
             process.start()
             if process.greeted():
@@ -121,6 +127,7 @@ class _Process:
             with contextlib.suppress(OSError):  # `greeted` tells
                 self._process = subprocess.Popen(  # noqa: S603 - this interpreter, a number
                     [sys.executable, "-m", "triage.decoding", str(theirs.fileno())], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                    cwd=_HOME,
                 )
                 self._connection.send(self._options)
 

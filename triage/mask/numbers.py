@@ -48,9 +48,12 @@ _NINO: Final = re.compile(
 )
 _NINO_PREFIX: Final = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]|QQ)")
 _OWNED: Final = re.compile(r"\d(?:[ -]?\d){5,19}(?![\w*])")
+_OWNER: Final = (
+    r"(?:account|acct|a/c|customer|psu|cif|cpf|kunde|konto|conta|sort ?code)(?:[ _-]?(?:number|no\.?|id|num|nr|ref))?[\s:=#]{1,3}"
+)
+_OWNER_AND_NUMBER: Final = re.compile(rf"{_OWNER}[\"']?\n?(\d(?:[ -]?\d){{5,19}})(?![\w*])")
 _OWNER_BEFORE: Final = re.compile(
-    r"(?:\b(?:account|acct|a/c|customer|psu|cif|cpf|kunde|konto|conta|sort ?code)(?:[ _-]?(?:number|no\.?|id|num|nr|ref))?"
-    r"[\s:=#]{1,3}|(?:账号|账户|客户号|客户)[\s:：=为是]{0,3})[\"']?$", re.IGNORECASE,
+    rf"(?:\b{_OWNER}|(?:账号|账户|客户号|客户)[\s:：=为是]{0,3})[\"']?$", re.IGNORECASE,
 )
 _OWNER_WORD: Final = 24  # characters before a number in which its owner is named
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
@@ -66,12 +69,13 @@ def masked(text: str, pseudonym: Callable[[str], str], *, long: bool = True) -> 
     The patterns begin with a digit or letter and not with a look behind, for which the regular expression engine is several
     times slower; what stands before a match is looked at afterwards.
     """
-    if _SOME.search(text) is None:
-        return text
-    if long and _LONG.search(text) is not None:
-        text = _long_numbers(text)
+    if long:
+        if _SOME.search(text) is None:
+            return text
+        if _LONG.search(text) is not None:
+            text = _long_numbers(text)
     text = _NINO.sub(_nino, text)
-    return _OWNED.sub(lambda match: _owned(match, pseudonym), text)
+    return _owned_ascii(text, pseudonym) if text.isascii() else _OWNED.sub(lambda match: _owned(match, pseudonym), text)
 
 
 def _long_numbers(text: str) -> str:
@@ -214,12 +218,18 @@ def _owned(match: re.Match[str], pseudonym: Callable[[str], str]) -> str:
     """A number that follows the word for an account or a customer."""
     start = match.start()
     before = match.string[start - _OWNER_WORD if start > _OWNER_WORD else 0:start]
-    if before.isascii() and not _names_owner(before.lower()):
-        return match[0]
     return match[0] if _OWNER_BEFORE.search(before) is None else f"~{pseudonym(match[0])}"
 
 
-def _names_owner(text: str) -> bool:
-    """A quick test of lower-case ASCII text, in front of `_OWNER_BEFORE`."""
-    return "acc" in text or "cust" in text or "ont" in text or "psu" in text or "a/c" in text or "cif" in text or "cpf" in text \
-        or "kunde" in text or "sort" in text
+def _owned_ascii(text: str, pseudonym: Callable[[str], str]) -> str:
+    """The same for all numbers of an ASCII text, several times as fast: it looks for the words, not at each number. No number
+    that `_OWNED` finds reaches over a word, so both see the same ones."""
+    out: list[str] = []
+    done = 0
+    for match in _OWNER_AND_NUMBER.finditer(text.lower()):
+        start, end = match.span(1)
+        before = text[match.start() - 1 : match.start()]
+        if not (before.isalnum() or before == "_"):
+            out += (text[done:start], "~", pseudonym(text[start:end]))
+            done = end
+    return "".join(out) + text[done:] if out else text

@@ -89,6 +89,15 @@ class Counts:
     days: dict[Signal, list[str]] = field(default_factory=dict)
 
 
+PRESENCE_SCHEMA: Final = pa.schema([
+    ("minute", pa.int64()),  # epoch minutes, UTC
+    ("service", pa.string()),
+    ("version", pa.string()),
+    ("records", pa.int64()),  # spans and logs
+])
+PRESENT: Final[tuple[Signal, ...]] = ("spans", "logs")
+"""The signals whose records tell who was there."""
+
 RollupKind = Literal["calls", "errors", "use", "customers"]
 """Rows by minute (customers: by hour) that outlive the records; schemas in `triage.ports.rollups`."""
 ROLLUP_KINDS: Final[tuple[RollupKind, ...]] = ("calls", "errors", "use", "customers")
@@ -117,6 +126,10 @@ class RecordStore(Protocol):
         self, signal: Signal, window: Window, columns: Sequence[str], where: Sequence[Condition] = (),
     ) -> pa.Table:
         """All records of a window that meet every condition, in order of time, with the columns asked for."""
+        ...
+
+    def presence(self, window: Window) -> pa.Table:
+        """Who sent spans or logs in a window: rows of `PRESENCE_SCHEMA` in no order, one for every minute, service and version."""
         ...
 
     def by_trace(self, signal: Signal, trace_ids: Collection[str]) -> pa.Table:

@@ -61,6 +61,7 @@ class Rig:
 def rig() -> Iterator[Rig]:
     store = Held()
     pool = Pool(OPTIONS, store, helpers=1)
+    pool.start()
     pool.wait()
     yield Rig(pool, store)
     pool.close()
@@ -90,6 +91,7 @@ BODIES: dict[str, tuple[str, str, bytes, str]] = {
 def shared() -> Iterator[Rig]:
     store = Held()
     pool = Pool(OPTIONS, store, helpers=1)
+    pool.start()
     pool.wait()
     yield Rig(pool, store)
     pool.close()
@@ -157,6 +159,7 @@ def test_a_helper_that_ends_while_it_decodes_costs_a_retry_and_keeps_nothing(rig
 def test_where_no_helper_can_start_the_service_decodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     pool = Pool(OPTIONS, Held(), helpers=2)
+    pool.start()
     pool.wait()
 
     assert pool.take("traces", "protobuf", traces(10, NOW, 1), "", NOW) is None
@@ -167,7 +170,7 @@ def test_where_no_helper_can_start_the_service_decodes(monkeypatch: pytest.Monke
 def test_helpers_do_not_outlive_the_service() -> None:
     program = (
         "import sys; from triage.decoding.pool import Pool; from triage.decoding.work import Options; "
-        "pool = Pool(Options(b'k', 30), None, helpers=2); pool.wait(); print(*pool.pids(), flush=True); sys.stdin.read()"
+        "pool = Pool(Options(b'k', 30), None, helpers=2); pool.start(); pool.wait(); print(*pool.pids(), flush=True); sys.stdin.read()"
     )
     service = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert service.stdout is not None and service.stdin is not None

@@ -60,3 +60,10 @@ def test_every_kind_of_number_after_every_word() -> None:
 
     assert bodies(texts) == [MASKER.mask_text(text) for text in texts]
     assert sum(MASKER.mask_text(text) != text for text in texts) > 5_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(OWNERS + NUMBERS + SIGNS * 2), max_size=8).map("".join).filter(str.isascii))
+def test_plain_ascii_is_masked_as_a_text_with_other_letters(text: str) -> None:
+    """Owners of numbers are looked for in another way where all letters are ASCII."""
+    assert MASKER.mask_text(f"é {text}") == f"é{MASKER.mask_text(f' {text}')}"
