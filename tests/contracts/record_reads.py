@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from builders import DAY, SECOND, T0, call, log, masked, span, span_id, trace_id, uuid
 from contracts.record_checks import ALWAYS, keep, numbers
 
+from triage.domain.windows import MINUTE_NS, Window
 from triage.errors import BadInput
 from triage.ports.masked import arrow_schema
-from triage.ports.records import Condition, Found, RecordStore
+from triage.ports.records import PRESENCE_SCHEMA, Condition, Found, RecordStore
 
 
 class RecordReads:
@@ -19,6 +22,20 @@ class RecordReads:
         assert numbers(rows) == [3, 1, 4, 2]
         assert rows.column("error_type").to_pylist() == [""] * 4
         assert all(column.null_count == 0 for column in rows.columns)
+
+    def test_presence_counts_spans_and_logs_by_minute_service_and_version(self, store: RecordStore) -> None:
+        spans = [span(i, time_ns=T0 + i * 25 * SECOND, service="cards" if i == 5 else "accounts", version="7") for i in range(6)]
+        keep(store, masked(spans, [log(1, time_ns=T0, service="accounts", version="7"), log(2, time_ns=T0, service="", version="")]))
+        first = T0 // MINUTE_NS
+        found = store.presence(Window(T0, T0 + 3 * MINUTE_NS))
+        assert found.schema == PRESENCE_SCHEMA
+        assert sorted(tuple(row.values()) for row in found.to_pylist()) == sorted([
+            *((minute, "accounts", "7", number + (minute == first)) for minute, number in Counter(
+                s["time_ns"] // MINUTE_NS for s in spans[:5]).items()),
+            (spans[5]["time_ns"] // MINUTE_NS, "cards", "7", 1), (first, "", "", 1),
+        ])
+        assert sum(store.presence(Window(T0 + 1, T0 + 26 * SECOND)).column("records").to_pylist()) == 1
+        assert len(store.presence(Window(T0 - 2, T0))) == 0
 
     def test_a_scan_is_not_limited(self, store: RecordStore) -> None:
         rows = [log(i, time_ns=T0 + i % 977) for i in range(1, 12_001)]
@@ -110,6 +127,22 @@ class RecordReads:
             keep(store, masked(calls=[call(100 + len(pages), time_ns=T0 + 90 * DAY)]))
         assert [number for page in pages for number in page] == list(range(17, 0, -1)), "ties by ID, largest first"
         assert [len(page) for page in pages] == [5, 5, 5, 2]
+
+    def test_pages_run_over_days_and_pinned_records_alike(self, store: RecordStore) -> None:
+        rows = [call(n, time_ns=T0 + (n % 9) * DAY + n, status=500 if n % 3 else 200) for n in range(1, 60)]
+        keep(store, masked(calls=rows))
+        store.pin([trace_id(n) for n in (9, 10, 18)])
+        for day in ("2026-03-02", "2026-03-03"):
+            store.drop_day("calls", day)
+        store.settle_reads()
+        kept = [n for n in range(1, 60) if n % 9 > 1 or n in (9, 10, 18)]
+        for where, wanted in (([], kept), ([Condition("status", ">=", 500)], [n for n in kept if n % 3])):
+            cursor, seen, pages = None, [], 0
+            while pages == 0 or cursor:
+                page = store.search("calls", where, None, 7, cursor)
+                cursor, seen, pages = page.next, seen + numbers(page.rows), pages + 1
+            assert seen == sorted(wanted, key=lambda n: (n % 9, n), reverse=True)
+            assert pages == -(-len(wanted) // 7)
 
     def test_the_last_full_page_says_so(self, store: RecordStore) -> None:
         keep(store, masked([span(i) for i in range(1, 5)]))

@@ -146,6 +146,35 @@ class RecordRetention:
             store.drop_day("calls", day)
         assert store.last_seen("consent-1") == {"consent-1": "2026-03-05"}
 
+    def test_ids_of_a_day_that_filled_again_are_all_remembered(self, store: RecordStore) -> None:
+        keep(store, masked(calls=[call(1)]))
+        store.drop_day("calls", "2026-03-02")
+        keep(store, masked(calls=[call(2)]))
+        store.drop_day("calls", "2026-03-02")
+        assert store.last_seen(uuid(1), uuid(2)) == {uuid(1): "2026-03-02", uuid(2): "2026-03-02"}
+
+    def test_ids_of_a_month_that_is_over_are_found_as_before(self, store: RecordStore, reopen: Reopen) -> None:
+        days = {n: T0 + (n % 20) * DAY for n in range(1, 60)}
+        keep(store, masked(
+            [span(n, trace_id=trace_id(n + 100), time_ns=time_ns) for n, time_ns in days.items()],
+            calls=[call(n, consent_id="consent-1", time_ns=time_ns) for n, time_ns in days.items()]))
+        wanted = {uuid(n): day_of(time_ns) for n, time_ns in days.items()}
+        wanted |= {trace_id(n + 100): day_of(time_ns) for n, time_ns in days.items()}
+        for count in (10, 20):
+            for day in {day_of(T0 + n * DAY) for n in range(count)}:
+                for signal in SIGNALS:
+                    store.drop_day(signal, day)
+            for _ in range(2):
+                store.tend(T0 + 40 * DAY, ledger_days=396)
+            store = reopen(store)
+            gone = {value: day for value, day in wanted.items() if day < day_of(T0 + count * DAY)}
+            assert store.last_seen(*gone) == gone
+        wanted |= {"consent-1": day_of(max(days.values()))}
+        keep(store, masked(calls=[call(99, time_ns=T0 + DAY)]))
+        store.drop_day("calls", day_of(T0 + DAY))
+        store.tend(T0 + 41 * DAY, ledger_days=396)
+        assert store.last_seen(*wanted, uuid(99), uuid(98)) == wanted | {uuid(99): day_of(T0 + DAY)}
+
     def test_tending_changes_no_answer(self, store: RecordStore, reopen: Reopen) -> None:
         rows = [call(n, time_ns=T0 + n * 7 * MINUTE, consent_id="consent-1") for n in range(1, 40)]
         spans = [span(n, trace_id=trace_id(n), time_ns=T0 + n * 7 * MINUTE + 1) for n in range(1, 60)]

@@ -16,6 +16,8 @@ import pytest
 from builders import T0, call, call_rollups, customer_rollups, error_rollups, log, masked, span, span_id, trace_id, uuid
 from elasticsearch import Elasticsearch
 
+from dashboards.record_search import conditions
+from triage.domain.columns import SIGNALS
 from triage.domain.windows import Window
 from triage.ports.records import Condition
 from triage.store.elastic import search as elastic_search
@@ -28,6 +30,14 @@ GOLDEN: Final = Path(__file__).with_name("elastic")
 HOUR: Final = Window(T0, T0 + 3600 * 10**9)
 PAYMENT: Final = Condition("route", "prefix", "/payments")
 FAILED: Final = (Condition("status", ">=", 500), Condition("partner", "in", ("alpha", "")), PAYMENT)
+
+SPANS: Final = conditions("spans", {
+    "service": "payments", "trace": trace_id(1), "name": "accounts", "status": "error", "http": "5xx", "error": "Timeout", "min_ms": "250",
+    "attribute": "http.route=/payments",
+})
+LOGS: Final = conditions("logs", {
+    "service": "payments", "trace": trace_id(1), "severity": "error", "text": "no row", "error": "Timeout", "attribute": "tenant=nor*",
+})
 
 
 class Wire:
@@ -99,6 +109,12 @@ def drop_and_tend(store: ElasticRecordStore) -> None:
     store.tend(T0 + 450 * 86_400 * 10**9, ledger_days=396)
 
 
+def merge_month(store: ElasticRecordStore) -> None:
+    for signal in SIGNALS:
+        store.drop_day(signal, "2026-03-02")
+    store.tend(T0 + 40 * 86_400 * 10**9, ledger_days=396)
+
+
 def pin_and_drop(store: ElasticRecordStore) -> None:
     store.pin([trace_id(1)])
     store.drop_day("spans", "2026-03-02")
@@ -117,8 +133,11 @@ RECORDS: Final[dict[str, Callable[[ElasticRecordStore], object]]] = {
     "last-seen": lambda s: s.last_seen(uuid(1), "consent-1"),
     "pending": lambda s: s.pending(uuid(1)),
     "tend": drop_and_tend,
+    "tend-merge": merge_month,
     "search": lambda s: s.search("calls", (), HOUR, 2),
     "search-text": lambda s: s.search("logs", [Condition("body", "contains", "Time-out?")], None, 2),
+    "search-spans": lambda s: s.search("spans", SPANS, HOUR, 2),
+    "search-logs": lambda s: s.search("logs", LOGS, HOUR, 2),
     "search-next-page": lambda s: s.search("spans", (), None, 1, s.search("spans", (), None, 1).next),
     "rollups-replace": replace_twice,
     "rollups-calls": lambda s: s.replace_rollups("calls", [1], call_rollups([{"minute": 1, "partner": "p", "api": "GET /a"}])),

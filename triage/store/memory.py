@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -21,7 +22,18 @@ from triage.domain.columns import COLUMNS, ID_COLUMNS, SIGNALS, Signal
 from triage.domain.windows import DAY_NS, MINUTE_NS, Window, day_of
 from triage.errors import BadInput, Conflict, StoreError, StoreFormatError, StoreUnavailable
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
+from triage.ports.records import (
+    PRESENCE_SCHEMA,
+    PRESENT,
+    ROLLUP_KINDS,
+    Appended,
+    Condition,
+    Counts,
+    Found,
+    Receipt,
+    RecordPage,
+    RollupKind,
+)
 from triage.ports.rollups import SCHEMAS
 from triage.ports.state import Body, Document, DocumentPage
 from triage.store.conditions import check, check_columns, matching, rollup_columns
@@ -109,6 +121,15 @@ class MemoryRecordStore:
         """Filter everything."""
         check_columns(signal, columns)
         return self._select(signal, where, window).select(list(columns))
+
+    def presence(self, window: Window) -> pa.Table:
+        """Count everything."""
+        found = Counter(
+            (row["time_ns"] // MINUTE_NS, row["service"], row["version"])
+            for signal in PRESENT for row in self._select(signal, (), window).to_pylist()
+        )
+        return pa.Table.from_pylist(
+            [dict(zip(PRESENCE_SCHEMA.names, (*key, number), strict=True)) for key, number in found.items()], PRESENCE_SCHEMA)
 
     def by_trace(self, signal: Signal, trace_ids: Collection[str]) -> pa.Table:
         """Filter everything."""

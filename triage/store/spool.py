@@ -251,6 +251,10 @@ class SpooledRecordStore:
         """The inner store's."""
         return self._inner.scan(signal, window, columns, where)
 
+    def presence(self, window: Window) -> pa.Table:
+        """The inner store's."""
+        return self._inner.presence(window)
+
     def by_trace(self, signal: Signal, trace_ids: Collection[str]) -> pa.Table:
         """The inner store's."""
         return self._inner.by_trace(signal, trace_ids)

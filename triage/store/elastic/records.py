@@ -12,10 +12,21 @@ import pyarrow as pa
 from elasticsearch import Elasticsearch
 
 from triage.domain.columns import ALIAS_COLUMNS, COLUMNS, ID_COLUMNS, SIGNALS, Signal
-from triage.domain.windows import DAY_NS, NS, Window, day_of
+from triage.domain.windows import DAY_NS, MINUTE_NS, NS, Window, day_of
 from triage.errors import StoreUnavailable
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
+from triage.ports.records import (
+    PRESENCE_SCHEMA,
+    PRESENT,
+    ROLLUP_KINDS,
+    Appended,
+    Condition,
+    Counts,
+    Found,
+    Receipt,
+    RecordPage,
+    RollupKind,
+)
 from triage.store.conditions import check, check_columns, matching
 from triage.store.cursors import decode_cursor, encode_cursor
 from triage.store.documents import source_fields, to_table
@@ -31,6 +42,7 @@ from triage.store.elastic.search import PAGE, Hits, Searcher
 from triage.store.elastic.writes import RecordWriter
 from triage.store.group import GroupCommit
 from triage.store.lookup import carried, merged, newest_first
+from triage.store.presence import presence_joined
 
 _WRITERS: Final = 3  # bulks in flight: one process must keep more than one core of the cluster busy
 _REFRESHED_NS: Final = 30 * NS  # Elasticsearch refreshes every second; a busy one takes longer
@@ -38,6 +50,11 @@ _TRACE_ID_LENGTH: Final = 32
 _TERMS: Final = 10_000  # values of one `terms` query; Elasticsearch takes 65,536
 _ID_FIELDS: Final[dict[Signal, list[str]]] = {"calls": [*ALIAS_COLUMNS, "witness_id", "span_id"], "spans": ["span_id"]}
 _OF_TRACES: Final[tuple[Signal, ...]] = ("spans", "logs")  # one record stands for its trace
+_END: Final = 2**63 - 1  # ns
+_PRESENCE: Final[list[dict[str, Any]]] = [
+    {"minute": {"date_histogram": {"field": "@timestamp", "fixed_interval": "1m"}}},
+    *({name: {"terms": {"field": name, "missing_bucket": True}}} for name in ("service", "version")),
+]
 _FOUND: Final = sorted({"trace_id", "span_id", "witness_id", "time_ns", *ALIAS_COLUMNS})
 
 
@@ -94,6 +111,15 @@ class ElasticRecordStore:
         check(COLUMNS[signal], where)
         return self._everything(signal, records_query(signal, where, window), columns, needs_check(where))
 
+    def presence(self, window: Window) -> pa.Table:
+        """Counted by Elasticsearch."""
+        parts = [
+            pa.Table.from_pylist([_present(bucket) for bucket in buckets], PRESENCE_SCHEMA)
+            for signal in PRESENT
+            for buckets in self._search.buckets(self._names.alias(signal), records_query(signal, (), window), _PRESENCE)
+        ]
+        return presence_joined(pa.concat_tables(parts))
+
     def by_trace(self, signal: Signal, trace_ids: Collection[str]) -> pa.Table:
         """A search by keyword on the alias of all days."""
         return self._by_ids(signal, "trace_id", trace_ids)
@@ -140,26 +166,38 @@ class ElasticRecordStore:
         return {item.value for item in self.find(*values, limit=1)}
 
     def tend(self, now_ns: int, *, ledger_days: int) -> None:
-        """Delete old months of the ledger."""
-        self._ledger.forget(day_of(max(0, now_ns - ledger_days * DAY_NS)))
+        """See `ElasticLedger`."""
+        self._ledger.tend(day_of(max(0, now_ns - ledger_days * DAY_NS)))
 
     def search(
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None = None,
     ) -> RecordPage:
-        """Search from the cursor on, until the page is full and one row more is seen."""
+        """Newest days first, from the cursor on, until the page is full and one row more is seen."""
         check(COLUMNS[signal], where)
-        after = _search_after(signal, decode_cursor(cursor))
+        place = decode_cursor(cursor)
+        after = _search_after(signal, place)
+        days = self._days(signal, window, place[0] if place else None)
         query, columns, doubtful = records_query(signal, where, window), list(COLUMNS[signal]), needs_check(where)
         page = arrow_schema(signal).empty_table()
-        while len(page) <= limit:
-            size = min(limit + 1, PAGE)
-            hits = self._search.page(self._names.alias(signal), _newest_of(signal, query, size, after))
+        size, step = min(limit + 1, PAGE), 1
+        while len(page) <= limit and days:
+            hits = self._search.page(",".join(days[:step]), _newest_of(signal, query, size, after))
             page = pa.concat_tables([page, matching(_rows(signal, columns, hits), doubtful)])
             if len(hits) < size:
-                break
-            after = hits[-1]["sort"]
+                days, step = days[step:], step * 4
+            else:
+                after = hits[-1]["sort"]
         rows = page.slice(0, limit)
         return RecordPage(rows, encode_cursor(signal, rows) if len(page) > limit else None)
+
+    def _days(self, signal: Signal, window: Window | None, before_ns: int | None) -> list[str]:
+        """The indices to search, newest day first: Elasticsearch would read the newest records of every one of them."""
+        with translated():
+            indices = self._client.options(ignore_status=404).indices.get_alias(name=self._names.alias(signal)).body
+        first = day_of(max(window.start_ns, 0)) if window else ""
+        last = day_of(min(bound for bound in (window.end_ns if window else _END, before_ns, _END) if bound is not None))
+        of_day = {index: index[-10:].replace(".", "-") for index in indices if index not in ("error", "status")}
+        return sorted((index for index, day in of_day.items() if first <= day <= last), key=lambda index: of_day[index], reverse=True)
 
     def _by_ids(self, signal: Signal, column: str, values: Collection[str]) -> pa.Table:
         wanted = sorted(set(values) - {""})
@@ -234,6 +272,15 @@ class ElasticRecordStore:
     def _refresh(self, *indices: str) -> None:
         with translated():
             self._client.indices.refresh(index=indices, ignore_unavailable=True)
+
+
+def _present(bucket: dict[str, Any]) -> dict[str, Any]:
+    """A row of `PRESENCE_SCHEMA`; empty text is not kept in documents."""
+    key = bucket["key"]
+    return {
+        "minute": key["minute"] * 1_000_000 // MINUTE_NS, "service": key["service"] or "", "version": key["version"] or "",
+        "records": bucket["doc_count"],
+    }
 
 
 def _newest(query: dict[str, Any], size: int, source: Sequence[str]) -> dict[str, Any]:

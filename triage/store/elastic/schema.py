@@ -20,7 +20,7 @@ from triage.store.conditions import JSON_COLUMNS
 from triage.store.elastic.client import translated
 
 FORMAT: Final = 1
-TEMPLATE_VERSION: Final = 2  # raised with every change of what stands below
+TEMPLATE_VERSION: Final = 3  # raised with every change of what stands below
 
 IGNORE_ABOVE: Final = 8191  # UTF-16 units; more could pass Lucene's limit of 32,766 bytes a term
 ATTRIBUTE_LIMIT: Final = 8000  # the same for one attribute, less its name
@@ -65,6 +65,10 @@ class Names:
     def ledger(self, day: str) -> str:
         """The index of the IDs of a day that was dropped: one a month."""
         return f"{self.prefix}-ledger-{day[:7].replace('-', '.')}"
+
+    def merged_ledger(self, month: str, generation: int) -> str:
+        """The index of the IDs of a month, YYYY-MM, when it has been merged so often."""
+        return f"{self.ledger(month)}-{generation}"
 
     @property
     def all_ledgers(self) -> str:
@@ -148,7 +152,7 @@ ROLLUP_SELECTORS: Final = ("partner", "api", "service", "outcome", "instance", "
 
 ROLLUP_MAPPING: Final = _mapping({"minute": _LONG, "rows": _OPAQUE} | dict.fromkeys(ROLLUP_SELECTORS, _SELECTOR))
 RECEIPT_MAPPING: Final = _mapping({"at_ns": _LONG, "minutes": _OPAQUE})
-LEDGER_MAPPING: Final = _mapping({"day": _KEYWORD, "hashes": _LONG | {"doc_values": False}}) | {"_source": {"excludes": ["hashes"]}}
+LEDGER_MAPPING: Final = _mapping({"low": _LONG, "high": _LONG | {"doc_values": False}, "ids": {"type": "binary"}})
 PIN_MAPPING: Final = _mapping({"trace_id": _KEYWORD})
 STATE_MAPPING: Final = _mapping(
     {"kind": _KEYWORD, "doc_id": _KEYWORD, "version": _LONG, "sort": _LONG, "tags": _KEYWORD, "body": _OPAQUE}

@@ -42,14 +42,29 @@ class Searcher:
             _check(answer)
         return answers
 
-    def everything(self, index: str, query: dict[str, Any], sort: str, source: Sequence[str]) -> Iterator[Hits]:
+    def everything(
+        self, index: str, query: dict[str, Any], sort: str, source: Sequence[str], size: int | None = None,
+    ) -> Iterator[Hits]:
         """All hits, in order of a number field, in pages. More than one page are read from one point in time."""
-        body = {"size": PAGE, "query": query, "sort": [{sort: "asc"}], "_source": list(source) or False, "track_total_hits": False}
+        body: dict[str, Any] = {
+            "size": size or PAGE, "query": query, "sort": [{sort: "asc"}], "_source": list(source) or False, "track_total_hits": False,
+        }
         first = self.page(index, body)
-        if len(first) < PAGE:
+        if len(first) < body["size"]:
             yield first
             return
         yield from self._from_point_in_time(index, body)
+
+    def buckets(self, index: str, query: dict[str, Any], sources: Sequence[dict[str, Any]]) -> Iterator[Hits]:
+        """All buckets of a composite aggregation, in pages."""
+        composite: dict[str, Any] = {"size": PAGE, "sources": list(sources)}
+        while True:
+            body = {"size": 0, "query": query, "aggs": {"found": {"composite": composite}}}
+            found = self.several([(index, body)])[0].get("aggregations", {}).get("found", {"buckets": []})
+            yield found["buckets"]
+            if len(found["buckets"]) < PAGE:
+                return
+            composite = {**composite, "after": found["after_key"]}
 
     def _from_point_in_time(self, index: str, body: dict[str, Any]) -> Iterator[Hits]:
         with translated():
@@ -66,7 +81,7 @@ class Searcher:
                 hits: Hits = answer["hits"]["hits"]
                 point = answer.get("pit_id", point)
                 yield hits
-                if len(hits) < PAGE:
+                if len(hits) < body["size"]:
                     return
                 body = {**body, "search_after": hits[-1]["sort"]}
         finally:

@@ -1,7 +1,7 @@
 """A copy of the embedded stores while they are in use: start the product on it, and it goes on from there.
 
-Everything that was acknowledged before the copy began is in it. Each file is copied as one snapshot, beside the writer, who waits for
-nothing (DuckDB's and SQLite's readers see one version of the data). The order makes the copy whole: positions in followed files
+Everything that was acknowledged before the copy began is in it. Each file is copied as one snapshot, beside the writer, who waits
+only while the log of a file is copied. The order makes the copy whole: positions in followed files
 before records, records with their receipts before roll-ups, both before incidents. What came in between is read, analysed and
 folded again after a restore, and nothing of that counts twice.
 """
@@ -12,22 +12,23 @@ import contextlib
 import os
 import shutil
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import duckdb
 import orjson
 
 from triage.domain.windows import rfc3339
 from triage.errors import BadInput, StoreUnavailable
-from triage.store.embedded.days import PINNED, DuckFiles, first_line
+from triage.store.embedded.days import PINNED, DuckFiles
 from triage.store.embedded.records import EmbeddedRecordStore
 from triage.store.embedded.state import EmbeddedStateStore
 
 _POSITIONS: Final = "follow"
 _KEYS: Final = ("mask-key.txt", "secret-key.txt")
-_COPY: Final = "backup"
+_ATTEMPTS: Final = 4
+_STEP: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +84,46 @@ def _part(folder: Path, target: Path) -> Path:
     return part
 
 
-def copy_files(files: DuckFiles, target: Path) -> None:
-    """Copy every file: days and pinned traces with their receipts, then roll-ups. The ledger's files never change."""
+def copy_files(files: DuckFiles, target: Path, exclusive: AbstractContextManager[Any]) -> None:
+    """Copy every file: days and pinned traces with their receipts, then roll-ups. The ledger's files never change.
+
+    Nothing is written while `exclusive` is held.
+    """
     target.mkdir(mode=0o700)
     for file in files.folder.iterdir():
         if file.is_file() and ".duckdb" not in file.name and not file.name.endswith(".new"):
             with contextlib.suppress(FileNotFoundError):  # an unlinked one that only its mapping holds
-                shutil.copy2(file, target / file.name)
-    cursor = files.cursor()
-    named = {f"day-{day}": files.database(day) for day in files.days()} | {PINNED: PINNED, "rollups": "rollups"}
-    for stem, database in named.items():
-        copy = str(target / f"{stem}.duckdb").replace("'", "''")
-        try:
-            cursor.execute(f"ATTACH '{copy}' AS {_COPY}")
-            try:
-                cursor.execute(f"COPY FROM DATABASE {database} TO {_COPY}")
-            finally:
-                cursor.execute(f"DETACH {_COPY}")
-        except duckdb.Error as error:
-            raise StoreUnavailable(f"the backup of {stem} failed: {first_line(error)}") from error
+                _copy(file, target / file.name)
+    for stem in [*(f"day-{day}" for day in files.days()), PINNED, "rollups"]:
+        _copy_database(files.folder / f"{stem}.duckdb", target, exclusive)
+
+
+def _copy_database(file: Path, target: Path, exclusive: AbstractContextManager[Any]) -> None:
+    """A file of DuckDB as a kill would leave it: what was checkpointed, and the log of what was committed since.
+
+    A checkpoint is all that changes the file itself; when one comes in between, the file is copied again, at last while the writer waits.
+    """
+    for attempt in range(_ATTEMPTS):
+        last = attempt == _ATTEMPTS - 1
+        with exclusive if last else contextlib.nullcontext():
+            before = file.stat()
+            _copy(file, target / file.name)
+            with contextlib.nullcontext() if last else exclusive:
+                after = file.stat()
+                if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
+                    for log in file.parent.glob(f"{file.name}.*"):
+                        shutil.copyfile(log, target / log.name)
+                    return
+    raise StoreUnavailable(f"the backup of {file.name} failed: it changes although nothing is written")
+
+
+def _copy(file: Path, target: Path) -> None:
+    """In steps that reach the disk one by one: a commit must not wait for all that a large file left in the page cache."""
+    with file.open("rb") as source, target.open("wb") as copy:
+        while piece := source.read(_STEP):
+            copy.write(piece)
+            copy.flush()
+            os.fdatasync(copy.fileno())
 
 
 def _sync(folder: Path) -> None:

@@ -6,6 +6,7 @@ two bytes of memory a key stay resident; the runs (8 bytes a key) are memory-map
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ class DayKeys:
     def __init__(self, folder: Path, keys: Keys) -> None:
         self._folder = folder
         self._runs: list[Keys] = []
+        self._maps: list[mmap.mmap] = []  # of the runs
         self._tail: list[Keys] = []
         self._tail_size = 0
         self._size = 0
@@ -76,7 +78,9 @@ class DayKeys:
             bits *= 4
         self._filter = np.zeros(bits // 8, np.uint8)
         for run in (*self._runs, *self._tail):
-            self._mark(np.asarray(run))
+            self._mark(run)
+        for mapped in self._maps:
+            mapped.madvise(mmap.MADV_DONTNEED)  # all of it was read; single places will be
 
     def _flush(self) -> None:
         run = np.sort(np.concatenate(self._tail), kind="stable")
@@ -84,7 +88,10 @@ class DayKeys:
         with tempfile.TemporaryFile(dir=self._folder) as file:  # unlinked at once: it goes when the mapping goes
             run.tofile(file)
             file.flush()
-            self._runs.append(np.memmap(file, np.uint64, "r", shape=run.shape))
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped.madvise(mmap.MADV_RANDOM)
+        self._maps.append(mapped)
+        self._runs.append(np.frombuffer(mapped, np.uint64))
 
     def _probes(self, keys: Keys) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         """Byte places and bit masks, shape (probes, keys). Keys are well mixed, so two halves make all probes (Kirsch and

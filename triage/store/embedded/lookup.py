@@ -24,6 +24,10 @@ _CALL_COLUMNS: Final = [*_CALL_IDS, "span_id", "time_ns"]
 _FEW: Final = 16
 _MANY_ROWS: Final = 200  # of one ID in one day: only then is it worth to let DuckDB sort
 _ALWAYS: Final = (0, 2**63 - 1)
+_DAYS: Final = 8  # in one statement
+_OF_TRACES: Final[tuple[Signal, ...]] = ("spans", "logs")
+Stretch = tuple[int, int]  # of time, ns
+Place = tuple[str, Hits]  # a database, and what the ledger knows of one ID in it
 
 
 class DuckLookup:
@@ -57,18 +61,18 @@ class DuckLookup:
     def find(self, values: Sequence[str], limit: int) -> list[Found]:
         """What carries these IDs: newest first, at most `limit` for each value."""
         keys = {text_key(value): value for value in values if value}
-        found: dict[str, list[Found]] = {value: [] for value in keys.values()}
         days = {PINNED, *self._files.days()}
+        places: dict[int, list[Place]] = {key: [] for key in keys}
         for day, hits in self._ledger.find(keys):
-            if day not in days:
-                continue
-            for key, value in keys.items():
-                if key in hits and (day == PINNED or len(found[value]) < limit):
-                    found[value] += self._carried(self._files.database(day), value, {key: hits[key]}, limit)
+            for key in hits if day in days else ():
+                places[key].append((self._files.database(day), {key: hits[key]}))
+        found: list[Found] = []
         for key, value in keys.items():
+            items = self._carried(value, places[key], limit)
             if len(value) == SPAN_ID_LENGTH:
-                found[value] += self._spans_of(value, key)
-        return newest_first(item for items in found.values() for item in merged(items, limit))
+                items += self._spans_of(value, key)
+            found += merged(items, limit)
+        return newest_first(found)
 
     def last_seen(self, values: Sequence[str]) -> dict[str, str]:
         """The last day on which the ledger saw these IDs."""
@@ -79,29 +83,46 @@ class DuckLookup:
                 seen.setdefault(keys[key], day)
         return seen
 
-    def _carried(self, database: str, value: str, hits: Hits, limit: int) -> list[Found]:
-        """What a day has of an ID. A trace that a call's witness carries needs no look at its spans and logs."""
+    def _carried(self, value: str, places: list[Place], limit: int) -> list[Found]:
+        """What the days have of an ID, newest first, until there is enough: one statement for several days, since most of its time is
+        planning. Pinned records are of any time. A trace that a call's witness carries needs no look at its spans and logs.
+        """
         found: list[Found] = []
-        if stretch := minutes_of(hits, "calls"):
-            found = self._calls_with(database, _CALL_IDS, value, stretch, limit)
-        if any(item.kind == "trace_id" for item in found):
-            return found
-        for signal in ("spans", "logs"):
-            if stretch := minutes_of(hits, signal):
-                newest = self._reader.rows(
-                    f"SELECT max(time_ns) FROM {database}.{signal} WHERE time_ns >= ? AND time_ns < ? AND trace_id = ?",
-                    [*stretch, value])[0][0]
-                if newest is not None:
-                    found.append(Found("trace_id", value, value, "", newest))
+        of_days = 0
+        while places and of_days < limit:
+            part, places = places[:_DAYS], places[_DAYS:]
+            calls = self._calls_with(_stretches(part, "calls"), _CALL_IDS, value, limit)
+            found += [item for _, item in calls]
+            of_days += sum(database != PINNED for database, _ in calls)
+            witnessed = {database for database, item in calls if item.kind == "trace_id"}
+            traces = self._traces([place for place in part if place[0] not in witnessed], value)
+            found += [Found("trace_id", value, value, "", time_ns) for _, time_ns in traces]
+            of_days += sum(database != PINNED for database, _ in traces)
         return found
 
-    def _calls_with(self, database: str, columns: Sequence[str], value: str, stretch: tuple[int, int], limit: int) -> list[Found]:
-        sql = (f"SELECT {names(_CALL_COLUMNS)} FROM {database}.calls WHERE time_ns >= ? AND time_ns < ?"
-               f" AND ? IN ({names(columns)})")
-        rows = self._reader.rows(f"{sql} LIMIT {_MANY_ROWS}", [*stretch, value])
+    def _traces(self, places: Sequence[Place], value: str) -> list[tuple[str, int]]:
+        """(Database, newest time) of the spans and logs of a trace."""
+        parts, parameters = [], []
+        for signal in _OF_TRACES:
+            for database, stretch in _stretches(places, signal):
+                parts.append(f"SELECT '{database}', max(time_ns) FROM {database}.{signal}"
+                             " WHERE time_ns >= ? AND time_ns < ? AND trace_id = ?")
+                parameters += [*stretch, value]
+        rows = self._reader.rows(" UNION ALL ".join(parts), parameters) if parts else []
+        return [(database, newest) for database, newest in rows if newest is not None]
+
+    def _calls_with(
+        self, stretches: Sequence[tuple[str, Stretch]], columns: Sequence[str], value: str, limit: int,
+    ) -> list[tuple[str, Found]]:
+        """(Database, what it says) of the newest calls that have the value in one of these columns."""
+        sql = " UNION ALL ".join(
+            f"SELECT '{database}', {names(_CALL_COLUMNS)} FROM {database}.calls WHERE time_ns >= ? AND time_ns < ?"
+            f" AND ? IN ({names(columns)})" for database, _ in stretches)
+        parameters = [parameter for _, stretch in stretches for parameter in (*stretch, value)]
+        rows = self._reader.rows(f"{sql} LIMIT {_MANY_ROWS}", parameters) if stretches else []
         if len(rows) >= min(limit, _MANY_ROWS):
-            rows = self._reader.rows(f"{sql} ORDER BY time_ns DESC LIMIT {int(limit)}", [*stretch, value])
-        return [found for row in rows for found in carried("calls", dict(zip(_CALL_COLUMNS, row, strict=True)), value)]
+            rows = self._reader.rows(f"{sql} ORDER BY time_ns DESC LIMIT {int(limit)}", parameters)
+        return [(row[0], found) for row in rows for found in carried("calls", dict(zip(_CALL_COLUMNS, row[1:], strict=True)), value)]
 
     def _spans_of(self, value: str, key: int) -> list[Found]:
         """Spans, and calls whose own span it is, in every day: through the index of the day, or else by a scan."""
@@ -111,7 +132,8 @@ class DuckLookup:
             for signal in OF_SPANS:
                 stretch = self._stretch(day, key, signal)
                 if stretch and signal == "calls":
-                    found += [item for item in self._calls_with(database, ["span_id"], value, stretch, 50) if item.kind == "span_id"]
+                    calls = self._calls_with([(database, stretch)], ["span_id"], value, 50)
+                    found += [item for _, item in calls if item.kind == "span_id"]
                 elif stretch:
                     rows = self._reader.rows(
                         f"SELECT trace_id, time_ns FROM {database}.spans WHERE time_ns >= ? AND time_ns < ? AND span_id = ? LIMIT 50",
@@ -124,3 +146,9 @@ class DuckLookup:
             return self._spans.minutes(day, key, signal)
         except KeyError:
             return _ALWAYS
+
+
+def _stretches(places: Sequence[Place], signal: Signal) -> list[tuple[str, Stretch]]:
+    """Where, and in which stretch of time, a signal has the ID."""
+    found = [(database, minutes_of(hits, signal)) for database, hits in places]
+    return [(database, stretch) for database, stretch in found if stretch]

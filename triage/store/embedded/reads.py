@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
@@ -13,18 +14,28 @@ from triage.domain.columns import COLUMNS, SIGNALS, Signal
 from triage.domain.windows import MINUTE_NS, Window, day_of
 from triage.errors import StoreUnavailable
 from triage.ports.masked import arrow_schema
-from triage.ports.records import Condition, Counts, Receipt, RecordPage, RollupKind
+from triage.ports.records import PRESENCE_SCHEMA, PRESENT, Condition, Counts, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
 from triage.store.conditions import check, check_columns
 from triage.store.cursors import decode_cursor, encode_cursor
 from triage.store.embedded.days import PINNED, DuckFiles, first_line
 from triage.store.embedded.sql import names, where_sql
+from triage.store.presence import presence_joined
 
 _TIE: Final[dict[Signal, str]] = {"spans": "trace_id || span_id", "logs": "log_id", "calls": "witness_id"}
 _TIE_COLUMNS: Final[dict[Signal, tuple[str, ...]]] = {
     "spans": ("trace_id", "span_id"), "logs": ("log_id",), "calls": ("witness_id",),
 }
 Place = tuple[int, str, str]  # time, ID text, database
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a search asks for, as SQL."""
+
+    signal: Signal
+    conditions: str
+    parameters: tuple[Any, ...]
 
 
 class DuckReader:
@@ -49,6 +60,17 @@ class DuckReader:
         ]
         return ordered(signal, pa.concat_tables(parts), "ascending").select(list(columns))
 
+    def presence(self, window: Window) -> pa.Table:
+        """Counted where the records lie."""
+        parts = [PRESENCE_SCHEMA.empty_table()]
+        parts += [
+            self.arrow(
+                f"SELECT time_ns // {MINUTE_NS} AS minute, service, version, count(*) AS records FROM {database}.{signal}"
+                " WHERE time_ns >= ? AND time_ns < ? GROUP BY ALL", [window.start_ns, window.end_ns],
+            ).cast(PRESENCE_SCHEMA) for database in self._databases(window) for signal in PRESENT
+        ]
+        return presence_joined(pa.concat_tables(parts))
+
     def search(
         self, signal: Signal, where: Sequence[Condition], window: Window | None, limit: int, cursor: str | None,
     ) -> RecordPage:
@@ -63,31 +85,35 @@ class DuckReader:
             conditions += f" AND time_ns <= ? AND (time_ns, {_TIE[signal]}) < (?, ?)"
             parameters += [after[0], *after]
             window = Window(window.start_ns, min(window.end_ns, after[0] + 1))
-        databases = [PINNED, *reversed(self._databases(window)[:-1])]
-        places: list[Place] = []
-        of_days = 0  # pinned rows are of any time
-        for database in databases:  # few columns: to plan for all of them costs more than the search
-            rows = self.rows(
-                f"SELECT time_ns, {_TIE[signal]} AS tie FROM {database}.{signal} WHERE{conditions}"
-                f" ORDER BY 1 DESC, 2 DESC LIMIT {int(limit) + 1}", parameters)
-            places += [(time_ns, tie, database) for time_ns, tie in rows]
-            of_days += len(rows) if database != PINNED else 0
-            if of_days > limit:
-                break
+        asked = Asked(signal, conditions, tuple(parameters))
+        places = self._newest([PINNED], asked, limit + 1)
+        days, of_days, step = list(reversed(self._databases(window)[:-1])), 0, 1  # pinned rows are of any time
+        while days and of_days <= limit:
+            found = self._newest(days[:step], asked, limit + 1)
+            places, of_days, days, step = [*places, *found], of_days + len(found), days[step:], step * 4
         places.sort(reverse=True)
-        page = self._rows_at(signal, places[:limit])
+        page = self._rows_at(asked, places[:limit])
         return RecordPage(page, encode_cursor(signal, page) if len(places) > limit and len(page) else None)
 
-    def _rows_at(self, signal: Signal, places: Sequence[Place]) -> pa.Table:
-        """The whole rows of these places, which are in order, newest first."""
-        parts = [arrow_schema(signal).empty_table()]
+    def _newest(self, databases: Sequence[str], asked: Asked, limit: int) -> list[Place]:
+        """Where the newest rows of these days are. One statement, and few columns: most of its time is planning."""
+        sql = " UNION ALL ".join(
+            f"SELECT time_ns, {_TIE[asked.signal]}, '{database}' FROM {database}.{asked.signal} WHERE{asked.conditions}"
+            for database in databases)
+        return self.rows(f"{sql} ORDER BY 1 DESC, 2 DESC LIMIT {int(limit)}", [*asked.parameters] * len(databases))
+
+    def _rows_at(self, asked: Asked, places: Sequence[Place]) -> pa.Table:
+        """The whole rows of these places, which are in order, newest first. The conditions spare what else is there from being read."""
+        schema, parts, parameters = arrow_schema(asked.signal), [], []
         for database in dict.fromkeys(place[2] for place in places):
-            mine = [place for place in places if place[2] == database]
-            parts.append(self.arrow(
-                f"SELECT {names(list(COLUMNS[signal]))} FROM {database}.{signal} WHERE time_ns >= ? AND time_ns <= ?"
-                f" AND {_TIE[signal]} IN (SELECT unnest(?))", [mine[-1][0], mine[0][0], [tie for _, tie, _ in mine]],
-            ).cast(arrow_schema(signal)))
-        return ordered(signal, pa.concat_tables(parts), "descending")
+            times = [place[0] for place in places if place[2] == database]
+            parts.append(f"SELECT {names(schema.names)} FROM {database}.{asked.signal} WHERE{asked.conditions}"
+                         f" AND time_ns >= ? AND time_ns <= ? AND time_ns IN ({', '.join('?' * len(times))})")
+            parameters += [*asked.parameters, times[-1], times[0], *times]
+        rows = self.rows(" UNION ALL ".join(parts), parameters) if parts else []
+        columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+        table = pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+        return ordered(asked.signal, table, "descending").slice(0, len(places))
 
     def rollups(self, kind: RollupKind, window: Window, where: Sequence[Condition]) -> pa.Table:
         """Rows of the minutes that begin in the window."""

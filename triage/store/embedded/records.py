@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,11 @@ class EmbeddedRecordStore:
         self._refuse_closed()
         return self._reader.scan(signal, window, columns, where)
 
+    def presence(self, window: Window) -> pa.Table:
+        """See the port."""
+        self._refuse_closed()
+        return self._reader.presence(window)
+
     def by_trace(self, signal: Signal, trace_ids: Collection[str]) -> pa.Table:
         """See the port."""
         self._refuse_closed()
@@ -152,11 +158,11 @@ class EmbeddedRecordStore:
         with self._upkeep:
             return sum(compacted(self._files, self._writer, day) for day in self._files.days())
 
-    def copy_to(self, target: Path, copy: Callable[[DuckFiles, Path], None]) -> None:
+    def copy_to(self, target: Path, copy: Callable[[DuckFiles, Path, AbstractContextManager[Any]], None]) -> None:
         """Copy all files into a new folder while nothing is dropped, compacted or sealed; appends go on."""
         self._refuse_closed()
         with self._upkeep:
-            copy(self._files, target)
+            copy(self._files, target, self._writer.exclusive)
 
     def disk_bytes(self) -> int:
         """All files of the folder."""
