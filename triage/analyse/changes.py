@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from triage.analyse.ranking.tables import SpanTable
-from triage.domain.incident import Suspect
+from triage.domain.incident import Point, Suspect
 from triage.domain.windows import MINUTE_NS, NS
 
 BEFORE_NS: Final = 60 * MINUTE_NS
 _AFTER_NS: Final = 2 * MINUTE_NS
+ALIKE: Final = 0.2
+"""Shares that differ by less tell nothing."""
+OFTEN: Final = 0.5
+UNPROVEN: Final = 0.3
+"""The score of a change that nothing proves and nothing clears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Scene:
     side: str
     failing: SpanTable
     healthy: SpanTable
+    series: Sequence[Point] = ()  # calls and failures of the problem by the minute, from before it began on
 
 
 def judge_changes(changes: Sequence[ChangeSeen], scene: Scene) -> list[Suspect]:
@@ -52,12 +58,12 @@ def judge_changes(changes: Sequence[ChangeSeen], scene: Scene) -> list[Suspect]:
 def _verdict(change: ChangeSeen, scene: Scene) -> Suspect:
     suspect = Suspect("change", change.name(), 0.0)
     minutes = (scene.since_ns - change.at_ns) / (60 * NS)
-    when = f"{minutes:.0f} min before the first failure" if minutes >= 1 else "just before the first failure"
+    when = f"{minutes:.0f} min before the first failure" if minutes >= 1 else "at the time of the first failure"
     touches = _touches(change, scene)
     if touches is None:
-        suspect.why_not.append(f"{when}, but nothing that fails passes what it changed")
-        return suspect
+        return _untouched(change, scene, suspect, when if minutes > -1 else "")
     suspect.why.append(f"{change.kind} {when}; {touches}")
+    suspect.why += _since(change, scene)
     score = 0.75 if minutes <= 10 else 0.55 if minutes <= 30 else 0.35
     service = change.scope.get("service", "")
     if service and change.version:
@@ -72,6 +78,37 @@ def _verdict(change: ChangeSeen, scene: Scene) -> Suspect:
     return suspect
 
 
+def _untouched(change: ChangeSeen, scene: Scene, suspect: Suspect, when: str) -> Suspect:
+    """What speaks against a change of something else than what fails. `when` is '' for one after the first failure."""
+    service = change.scope.get("service", "")
+    failing, healthy = _passing(scene.failing, service, change.version), _passing(scene.healthy, service, change.version)
+    if not when:
+        suspect.why_not.append("deployed after the first failure" if change.kind == "deployment" else "made after the first failure")
+    elif scene.side == "gateway" and failing < OFTEN and service in scene.healthy.service:
+        suspect.score = UNPROVEN
+        suspect.why.append(f"{when}; {service} answers these calls when they are healthy, and the failing ones do not reach it")
+        suspect.why_not.append("not proven: no failing call shows what it passed behind the gateway")
+    elif failing > 0 and scene.services:
+        suspect.why_not.append(f"{when}; failing calls pass it, but the errors begin in {scene.services[0]}")
+    elif failing > 0 and healthy >= failing - ALIKE:
+        suspect.why_not.append(f"{when}; healthy calls pass the same version as often")
+    elif failing > 0:
+        suspect.why_not.append(f"{when}; failing calls pass it, but no error begins in it")
+    elif service and not len(scene.failing):
+        suspect.why_not.append(f"{when}, but no trace of a failing call shows {service}")
+    else:
+        suspect.why_not.append(f"{when}, but nothing that fails passes what it changed")
+    return suspect
+
+
+def _passing(spans: SpanTable, service: str, version: str) -> float:
+    """The share of the traces that pass a service (in this version, where one is named)."""
+    traces = set(spans.trace_id)
+    passed = {trace for trace, name, seen in zip(spans.trace_id, spans.service, spans.version, strict=True)
+              if service and name == service and version in ("", seen)}
+    return len(passed) / len(traces) if traces else 0.0
+
+
 def _touches(change: ChangeSeen, scene: Scene) -> str | None:
     service, api, partner = (change.scope.get(name, "") for name in ("service", "api", "partner"))
     if service and service in scene.services[:2]:
@@ -83,15 +120,28 @@ def _touches(change: ChangeSeen, scene: Scene) -> str | None:
     return None
 
 
+def _since(change: ChangeSeen, scene: Scene) -> list[str]:
+    """How much of the same calls failed so before the change and since, where both times are known."""
+    at = change.at_ns // MINUTE_NS
+    before, after = ([p for p in scene.series if (p.minute < at) is early] for early in (True, False))
+    calls_before, calls_after = (sum(point.calls for point in points) for points in (before, after))
+    if not calls_before or not calls_after:
+        return []
+    then, now = (sum(p.failed for p in points) / calls for points, calls in ((before, calls_before), (after, calls_after)))
+    return [f"{now:.0%} of these calls failed so since then, {then:.0%} before it"] if now - then >= 0.01 else []
+
+
 def _by_version(service: str, version: str, scene: Scene, suspect: Suspect) -> float:
     failing = _share(scene.failing, service, version)
     healthy = _share(scene.healthy, service, version)
     if failing is None:
         return 0.0
-    suspect.why.append(f"{failing:.0%} of failing calls pass {service} {version}" + (
-        f", {healthy:.0%} of healthy ones" if healthy is not None else ""))
-    if healthy is not None and healthy > 0.5 and failing - healthy < 0.2:
-        suspect.why_not.append("healthy calls pass the same version")
+    alike = healthy is not None and failing - healthy < ALIKE
+    if not alike:  # what healthy calls do as often is no evidence
+        suspect.why.append(f"{failing:.0%} of failing calls pass {service} {version}" + (
+            f", {healthy:.0%} of healthy ones" if healthy is not None else ""))
+    if alike and healthy is not None and healthy > OFTEN:
+        suspect.why_not.append("healthy calls pass the same version as often")
         return 0.0 if failing > 0.8 else -0.2
     return 0.2 if failing >= 0.8 else (-0.4 if failing < 0.2 else 0.0)
 

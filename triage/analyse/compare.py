@@ -37,5 +37,5 @@ def compare(failing: Sequence[Attributes], healthy: Sequence[Attributes], most: 
             continue
         table = [[count, len(failing) - count], [good[(name, value)], len(healthy) - good[(name, value)]]]
         if float(fisher_exact(table, alternative="greater")[1]) * looks <= _P:
-            found.append(Comparison(name, value, round(share, 4), round(usual, 4)))
+            found.append(Comparison(name, value, round(share, 4), round(usual, 4), len(failing)))
     return sorted(found, key=lambda c: (c.healthy - c.failing, c.attribute))[:most]

@@ -24,13 +24,13 @@ MOST_AT_ONCE: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What the store holds of a stretch of minutes: derived calls, failing spans, error logs, and who was there."""
+    """What the store holds of a stretch of minutes and of those beside it: derived calls, failing spans, error logs, who was there."""
 
     minutes: tuple[int, ...]  # to be rolled up
     calls: pa.Table  # from derive_calls
     error_spans: pa.Table
     error_logs: pa.Table
-    presence: pa.Table  # service, version, time_ns of all spans and logs
+    presence: pa.Table  # rows of PRESENCE_SCHEMA
     customers: pa.Table  # roll-ups that the store holds of the touched hours
 
 

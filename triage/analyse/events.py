@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -75,19 +74,30 @@ class Happened:
 def origins_of(error_spans: pa.Table, error_logs: pa.Table) -> dict[str, Origin]:
     """By trace ID. Of the failing spans that no failing span has for a parent the latest counts as the deepest. Its exception may
     stand on a caller's span (a database has none) or in an error log alone; the latest one of the trace is taken."""
-    rows = [row for row in error_spans.to_pylist() if row["trace_id"]]
-    parents = {(row["trace_id"], row["parent_id"]) for row in rows}
-    leaves: dict[str, dict[str, Any]] = {}
-    thrown: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        trace_id = row["trace_id"]
-        if row["exception_type"] and (trace_id not in thrown or row["time_ns"] >= thrown[trace_id]["time_ns"]):
-            thrown[trace_id] = row
-        if (trace_id, row["span_id"]) not in parents and (trace_id not in leaves or row["time_ns"] >= leaves[trace_id]["time_ns"]):
-            leaves[trace_id] = row
-    origins = {trace_id: _origin_of_span(row, thrown.get(trace_id, row)) for trace_id, row in leaves.items()}
+    leaves, thrown = _deepest(error_spans)
+    telling = error_spans.take(pa.array([thrown.get(trace_id, row) for trace_id, row in leaves.items()], pa.int64()))
+    rows = zip(_rows(error_spans.take(pa.array(leaves.values(), pa.int64()))), _rows(telling), strict=True)
+    origins = {row["trace_id"]: _origin_of_span(row, exception) for row, exception in rows}
     _lend_logs(origins, error_logs)
     return origins
+
+
+def _deepest(error_spans: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
+    """The rows of each trace's deepest failing span, and of its latest exception. Only the columns that decide become objects."""
+    names = ("trace_id", "span_id", "parent_id", "time_ns")
+    traces, spans, parents, times = (error_spans.column(name).to_pylist() for name in names)
+    has = pc.not_equal(error_spans.column("exception_type"), "").to_pylist()
+    above = set(zip(traces, parents, strict=True))
+    leaves: dict[str, int] = {}
+    thrown: dict[str, int] = {}
+    for row, trace_id in enumerate(traces):
+        if not trace_id:
+            continue
+        if has[row] and (trace_id not in thrown or times[row] >= times[thrown[trace_id]]):
+            thrown[trace_id] = row
+        if (trace_id, spans[row]) not in above and (trace_id not in leaves or times[row] >= times[leaves[trace_id]]):
+            leaves[trace_id] = row
+    return leaves, thrown
 
 
 def _lend_logs(origins: dict[str, Origin], error_logs: pa.Table) -> None:
@@ -143,7 +153,7 @@ def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset
     failing = calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED)))
     for row in _rows(failing):
         origin = origins.get(row["trace_id"]) if row["outcome"] in FAULT_OUTCOMES else None
-        service, outcome = _began(row, origin, services)
+        service, outcome = began(row, origin, services)
         yield Happened(
             row["minute"], row["time_ns"], row["partner"], row["api"], service, outcome, row["trace_id"],
             ErrorEvent(
@@ -157,7 +167,7 @@ def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset
         )
 
 
-def _began(row: dict[str, Any], origin: Origin | None, services: frozenset[str]) -> tuple[str, str]:
+def began(row: dict[str, Any], origin: Origin | None, services: frozenset[str]) -> tuple[str, str]:
     """Where a failing call began to fail ('' where nobody says), and its outcome seen from there."""
     outcome: str = row["outcome"]
     if origin is None or origin.span_id == row["span_id"]:  # the gateway's own span says no more than the call does
@@ -230,10 +240,7 @@ def error_events(
 
 
 def first_minutes(table: pa.Table) -> dict[tuple[str, str], int]:
-    """(service, version) -> the first minute that shows it, from spans or logs with the columns service, version, time_ns."""
-    if not len(table):
-        return {}
-    low = table.group_by(["service", "version"]).aggregate([("time_ns", "min")])
-    minutes = low.column("time_ns_min").to_numpy() // MINUTE_NS
+    """(service, version) -> the first minute that shows it, from rows of `PRESENCE_SCHEMA`."""
+    low = table.group_by(["service", "version"]).aggregate([("minute", "min")])
     names = zip(low.column("service").to_pylist(), low.column("version").to_pylist(), strict=True)
-    return dict(zip(names, np.asarray(minutes).tolist(), strict=True))
+    return dict(zip(names, low.column("minute_min").to_pylist(), strict=True))

@@ -108,6 +108,13 @@ def _summary(problem: Problem, impact: ImpactOf, suspects: Sequence[Suspect], sc
     else:
         reasons = "; ".join(dict.fromkeys(a.why for a in sorted(problem.anomalies, key=lambda a: -a.score)[:2]))
         first = f"{reasons.rstrip('.')}. Scope: {scope}." if reasons else f"Scope: {scope}."
-    cause = f" Most likely cause: {suspects[0].name}." if suspects and suspects[0].score >= 0.5 else ""
+    cause = _cause(suspects[0]) if suspects and suspects[0].score >= 0.5 else ""
     down = "".join(f" {sentence}" for sentence in problem.downs[:2])
     return f"{first}{cause}{down} {_SIDE_WORDS[_side(problem, impact)]}"
+
+
+def _cause(first: Suspect) -> str:
+    """An API is where it shows, not what causes it."""
+    if first.kind == "api":
+        return f" No component stands out; {first.why[0] if first.why else 'only the API is known'}."
+    return f" Most likely cause: {first.name}."

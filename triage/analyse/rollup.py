@@ -90,7 +90,7 @@ def hours_of(minutes: Iterable[int]) -> list[int]:
 
 def customer_rollups(calls: pa.Table) -> pa.Table:
     """Rows of `CUSTOMERS_SCHEMA`; `calls` comes from `with_api`. Calls without a customer make none."""
-    known = calls.filter(pc.not_equal(calls.column("customer"), ""))
+    known = calls.select([*_CUSTOMER_KEYS, "customer"]).filter(pc.not_equal(calls.column("customer"), ""))
     if not len(known):
         return CUSTOMERS_SCHEMA.empty_table()
     hour = known.column("minute").to_numpy() // HOUR_MINUTES * HOUR_MINUTES

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from triage.analyse.abnormal_use import known_use
 from triage.analyse.abnormal_use.abuse import ABUSE_COLUMNS, REFUSED
@@ -41,9 +42,15 @@ from triage.ports.rollups import CALLS_SCHEMA
 from triage.ports.state import StateStore
 
 LOOKBACK: Final = 24 * 60
-CHUNK: Final = 10  # minutes: bounds the memory of a run, whatever has piled up
+CHUNK: Final = 10  # minutes
+MOST_CALLS: Final = 200_000
+"""Minutes are digested together up to so many calls, at least one minute: bounds the memory of a run, whatever has piled up."""
 ABUSE_MINUTES: Final = 6 * 60
 """Slow enumeration shows over hours."""
+ANSWER_CALLS: Final = 20_000
+"""Calls of one answer of the store, roughly."""
+MOST_PIECES: Final = 30  # of a minute
+_UNKNOWN: Final = 120_000  # calls of a minute that nothing is known of; each tells of the next one
 
 
 class Compute(Protocol):
@@ -91,8 +98,9 @@ def analyse_minutes(
     if touched:
         records.settle_reads()
         memory = Memory.load(state)
-        for chunk in _chunks(touched):
-            report.records += _digest_chunk(records, memory, chunk, settings.compute)
+        for stretch in _stretches(touched):
+            for chunk, read in _chunks(records, stretch):
+                report.records += _digest_chunk(records, memory, chunk, read, settings.compute)
         memory.save(state)
         newest = min(touched[-1] - 1, now_ns // MINUTE_NS)  # a host whose clock is ahead must not make the others look silent
         report.newest_minute = newest
@@ -102,30 +110,69 @@ def analyse_minutes(
     return report
 
 
-def _chunks(minutes: Sequence[int]) -> Iterable[list[int]]:
-    """Runs of minutes, at most CHUNK long, without large gaps."""
-    chunk: list[int] = []
+def _stretches(minutes: Sequence[int]) -> Iterable[list[int]]:
+    """Runs of minutes without gaps."""
+    stretch: list[int] = []
     for minute in minutes:
-        if chunk and (minute - chunk[-1] > 1 or len(chunk) >= CHUNK):
-            yield chunk
-            chunk = []
+        if stretch and minute - stretch[-1] > 1:
+            yield stretch
+            stretch = []
+        stretch.append(minute)
+    if stretch:
+        yield stretch
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a store holds of one minute, or of several as one."""
+
+    calls: pa.Table  # witnesses
+    error_spans: pa.Table
+    error_logs: pa.Table
+
+
+def _read(records: RecordStore, minute: int, pieces: int) -> _Read:
+    """A minute, in so many requests of each kind."""
+    ends = [minute * MINUTE_NS + MINUTE_NS * piece // pieces for piece in range(pieces + 1)]
+    return _joined([
+        _Read(
+            records.scan("calls", window, CALL_WITNESS_COLUMNS),
+            records.scan("spans", window, SPAN_COLUMNS, [Condition("status", "=", 2)]),
+            records.scan("logs", window, LOG_COLUMNS, [Condition("severity", ">=", ERROR_SEVERITY)]),
+        ) for window in map(Window, ends, ends[1:])
+    ])
+
+
+def _chunks(records: RecordStore, stretch: Sequence[int]) -> Iterable[tuple[list[int], _Read]]:
+    """Minutes to digest together, with what is held of them and of one minute more on both sides, for witnesses of calls on the
+    border. The store is asked for each minute once, and for a busy one in pieces, since its process holds the whole of an answer."""
+    held: dict[int, _Read] = {}
+    last = _UNKNOWN
+    chunk: list[int] = []
+    for minute in stretch:
+        for near in (minute - 1, minute, minute + 1):
+            if near not in held:
+                held[near] = _read(records, near, min(1 + last // ANSWER_CALLS, MOST_PIECES))
+                last = len(held[near].calls)
         chunk.append(minute)
-    if chunk:
-        yield chunk
+        if minute == stretch[-1] or len(chunk) >= CHUNK or sum(len(read.calls) for read in held.values()) >= MOST_CALLS:
+            yield chunk, _joined([held[near] for near in sorted(held)])
+            chunk, held = [], {near: read for near, read in held.items() if near >= minute}
 
 
-def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], compute: Compute) -> int:
-    """Roll the minutes up anew; reads one minute more on both sides, for witnesses of calls on the border."""
-    window = Window((minutes[0] - 1) * MINUTE_NS, (minutes[-1] + 2) * MINUTE_NS)
-    inner = Window(minutes[0] * MINUTE_NS, (minutes[-1] + 1) * MINUTE_NS)
-    presence_columns = ("service", "version", "time_ns")
+def _joined(parts: Sequence[_Read]) -> _Read:
+    calls, error_spans, error_logs = (
+        pa.concat_tables(getattr(part, name) for part in parts) for name in ("calls", "error_spans", "error_logs"))
+    return _Read(calls, error_spans, error_logs)
+
+
+def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], read: _Read, compute: Compute) -> int:
+    """Roll the minutes up anew."""
     hours = hours_of(minutes)
     of_hours = Window(hours[0] * MINUTE_NS, (hours[-1] + HOUR_MINUTES) * MINUTE_NS)
     chunk = Chunk(
-        tuple(minutes), derive_calls(records.scan("calls", window, CALL_WITNESS_COLUMNS)),
-        records.scan("spans", window, SPAN_COLUMNS, [Condition("status", "=", 2)]),
-        records.scan("logs", window, LOG_COLUMNS, [Condition("severity", ">=", ERROR_SEVERITY)]),
-        pa.concat_tables([records.scan("spans", inner, presence_columns), records.scan("logs", inner, presence_columns)]),
+        tuple(minutes), derive_calls(read.calls), read.error_spans, read.error_logs,
+        records.presence(Window(minutes[0] * MINUTE_NS, (minutes[-1] + 1) * MINUTE_NS)),
         records.rollups("customers", of_hours),
     )
     result: Digest = compute(digest, chunk, memory.model, memory.taught, memory.services())
@@ -134,7 +181,7 @@ def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], comp
     records.replace_rollups("use", minutes, result.use)
     records.replace_rollups("customers", hours, result.customers)
     memory.learn(result)
-    return result.records + len(chunk.presence)
+    return result.records + (pc.sum(chunk.presence.column("records")).as_py() or 0)
 
 
 def _judge(

@@ -11,15 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage.analyse.compare import Attributes
-from triage.analyse.events import CLIENT, DATABASE, called
+from triage.analyse.events import CLIENT, DATABASE, FAILED, called, origins_of
 from triage.analyse.impact import ImpactOf
-from triage.analyse.problems import Problem
+from triage.analyse.problems import UNKNOWN, Problem
 from triage.analyse.ranking.tables import LogTable, SpanTable
 from triage.analyse.slowness import SlowApi
 from triage.analyse.suspects import Places, Samples
+from triage.calls.join import derive_calls
 from triage.domain.calls import FAULT_OUTCOMES
 from triage.domain.incident import ApiImpact, Impact
 from triage.domain.windows import MINUTE_NS, Window
+from triage.ports.masked import arrow_schema
 from triage.ports.records import Condition, RecordStore
 
 _PLACE_COLUMNS: Final = ["trace_id", "span_id", "parent_id", "kind", "service", "instance", "attributes"]
@@ -28,10 +30,13 @@ _PLACES: Final = frozenset({
 })
 _LONGEST_VALUE: Final = 80
 _SERVER: Final = 2
+_FAILED_SPAN: Final = 2
 MOST_TRACES: Final = 80
 MOST_CALLS: Final = 400
 MOST_SLOW_APIS: Final = 8
 FEW_TRACES: Final = 40
+LEAST_TRACED: Final = 10
+"""With so many calls whose traces are known the others are left out of the comparison; with fewer, the attributes of traces are."""
 _BEFORE: Final = 30  # minutes of healthy calls before the problem
 _CALL_ATTRIBUTES: Final = {
     "partner": "partner", "route": "http.route", "method": "http.request.method", "instance": "gateway instance",
@@ -44,13 +49,19 @@ def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> S
     during = Window(problem.since * MINUTE_NS, (problem.until + 1) * MINUTE_NS)
     around = Window((problem.since - _BEFORE) * MINUTE_NS, during.end_ns)
     routes = tuple(api.route for api in impact.apis)
+    known = impact.traces[:MOST_TRACES]
     failing_calls = _failing_calls(records, problem, impact, during, routes)
     healthy_window = Window(around.start_ns, during.start_ns) if problem.kind == "latency" else around
     healthy_calls = records.search("calls", [Condition("outcome", "in", ("ok", "unknown")), *_in("route", routes)],
                                    healthy_window, MOST_CALLS).rows
-    failing_ids = list(dict.fromkeys([*impact.traces[:MOST_TRACES], *_ids(failing_calls)]))[:MOST_TRACES]
+    failing_ids = list(dict.fromkeys([*known, *_ids(failing_calls)]))[:MOST_TRACES]
     healthy_ids = [t for t in _ids(healthy_calls) if t not in set(failing_ids)][:MOST_TRACES]
     failing, healthy = records.by_trace("spans", failing_ids), records.by_trace("spans", healthy_ids)
+    if foreign := _of_others(problem, failing) - set(known):
+        failing_ids = [trace_id for trace_id in failing_ids if trace_id not in foreign]
+        failing = failing.filter(pc.is_in(failing.column("trace_id"), pa.array(failing_ids, pa.string())))
+    if known:  # calls of the problem's own traces rather than any that failed on the same APIs
+        failing_calls = _failed_of(records.by_trace("calls", failing_ids))
     return Samples(
         failing=span_table(failing), healthy=span_table(healthy),
         logs_failing=log_table(records.by_trace("logs", failing_ids)),
@@ -58,6 +69,21 @@ def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> S
         calls_failing=_attributes(failing_calls, failing), calls_healthy=_attributes(healthy_calls, healthy),
         customers=_customers(records, impact, during, routes), failed_at=failed_at(failing), passed=passed(healthy),
     )
+
+
+def _of_others(problem: Problem, failing: pa.Table) -> set[str]:
+    """Traces that began to fail in another service than a problem of one service: those of a neighbour of the same time."""
+    what, _, owner = problem.owner.partition(":")
+    if what != "service" or problem.owner == UNKNOWN or not problem.rows.any():
+        return set()
+    origins = origins_of(failing.filter(pc.equal(failing.column("status"), _FAILED_SPAN)), arrow_schema("logs").empty_table())
+    return {trace_id for trace_id, origin in origins.items()
+            if owner not in (origin.service, origin.callee, origin.callee.partition(".")[0])}
+
+
+def _failed_of(witnesses: pa.Table) -> pa.Table:
+    calls = derive_calls(witnesses)
+    return calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED)))
 
 
 def _failing_calls(
@@ -183,6 +209,11 @@ def _attributes(calls: pa.Table, spans: pa.Table) -> list[Attributes]:
         if not parent:
             attributes |= _plain(own)
     rows: list[dict[str, Any]] = calls.to_pylist()
+    traced = [row for row in rows if row["trace_id"] in of_trace]
+    if len(traced) >= LEAST_TRACED or len(traced) == len(rows):
+        rows = traced  # what a trace tells is a share of the calls whose traces were looked at
+    else:
+        of_trace = {}
     return [
         {name: str(row[column]) for column, name in _CALL_ATTRIBUTES.items() if row[column]} | of_trace.get(row["trace_id"], {})
         for row in rows

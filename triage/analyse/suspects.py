@@ -50,7 +50,7 @@ def suspects_of(
     if what == "partner":
         mine.append(_partner(impact, owner))
     elif what == "api":
-        why = ("the gateway answers these calls itself; no service behind it sees them" if problem.rows.any()
+        why = (f"the gateway cannot reach the upstream of {owner} and answers itself" if problem.rows.any()
                else "the calls of this API changed, whoever makes them")
         mine.append(Suspect("api", owner, 0.8, [why]))
     elif what == "service":
@@ -60,7 +60,7 @@ def suspects_of(
         since_ns=problem.since * MINUTE_NS, services=[s.name for s in mine if s.kind in ("service", "external")][:1],
         apis=[f"{a.method} {a.route}" for a in impact.apis] if what in ("api", "service") else [],
         partners=[p.id for p in impact.partners], one_partner=what == "partner", side=impact.side,
-        failing=samples.failing, healthy=samples.healthy,
+        failing=samples.failing, healthy=samples.healthy, series=impact.series,
     )
     if mine and problem.downs:
         mine[0].why += problem.downs[:3]

@@ -78,12 +78,13 @@ class Point:
 
 @dataclass(slots=True)
 class Comparison:
-    """An attribute value that failing calls share more than healthy ones do. Shares 0 to 1."""
+    """An attribute value that failing calls share more than healthy ones do. Shares 0 to 1, of `looked_at` failing calls."""
 
     attribute: str
     value: str
     failing: float
     healthy: float
+    looked_at: int = 0  # 0: not known, of incidents kept by an earlier version
 
 
 @dataclass(slots=True)

@@ -7,12 +7,13 @@ sent to that receiver; `reason` says why).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from triage.domain.incident import Incident, Notice, NoticeType
 
 Format = Literal["native", "alertmanager", "pagerduty", "slack", "teams"]
 DeliveryState = Literal["pending", "delivered", "failed", "dropped"]
+DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 NOTICE_TYPES: Final[tuple[NoticeType, ...]] = (
     "incident.opened", "incident.escalated", "incident.acknowledged", "incident.resolved", "incident.reopened",
     "receiver.test",

@@ -46,7 +46,7 @@ def fold_findings(findings: Iterable[Finding], state: StateStore, now_ns: int, s
     the next run."""
     live = list(documents.live(state))
     resolved = documents.recent(state, _RECENT)
-    at_home, homeless = _housed(findings, live, resolved)
+    at_home, homeless = _housed((_until(finding, now_ns) for finding in findings), live, resolved)
     changed: list[Incident] = []
     for incident in [*live, *resolved]:
         if incident.id in at_home:
@@ -58,6 +58,11 @@ def fold_findings(findings: Iterable[Finding], state: StateStore, now_ns: int, s
         if incident.id not in at_home and (quiet := _quieted(incident, now_ns, settings)) is not None:
             changed += _write(state, quiet)
     return changed
+
+
+def _until(finding: Finding, now_ns: int) -> Finding:
+    """Its last minute may still be running: nothing is known of what comes after now."""
+    return replace(finding, until_ns=max(min(finding.until_ns, now_ns), finding.since_ns))
 
 
 def _housed(
@@ -183,15 +188,13 @@ def _open(incident_id: str, finding: Finding, now_ns: int, settings: FoldSetting
         id=incident_id, key=finding.key, title=finding.title, state="open", severity=finding.severity,
         kind=finding.kind, whose_side=finding.whose_side, summary=finding.summary, scope=finding.scope,
         first_seen_ns=finding.since_ns, last_seen_ns=finding.until_ns, opened_ns=now_ns, restricted=finding.restricted,
-        similar=[i.id for i in resolved if set(i.groups) & set(finding.groups)][:5],
+        similar=[i.id for i in resolved if i.last_seen_ns < finding.since_ns and set(i.groups) & set(finding.groups)][:5],
     ), finding)
     incident.timeline.append(TimelineEntry(finding.since_ns, ANALYSIS, "first_failure"))
     incident.timeline.append(TimelineEntry(now_ns, ANALYSIS, "opened", _why(finding)))
     if back_filled:
         incident.state, incident.backfilled, incident.resolved_ns = "resolved", True, finding.until_ns
-        incident.timeline.append(TimelineEntry(
-            now_ns, ANALYSIS, "resolved",
-            f"it had ended at {rfc3339(finding.until_ns)}, over 1 h before it was found; nobody was told"))
+        incident.timeline.append(TimelineEntry(now_ns, ANALYSIS, "resolved", _backfilled(incident)))
         return incident
     _tell(incident, "incident.opened", now_ns, _why(finding))
     if over:
@@ -223,8 +226,8 @@ def _update(incident: Incident, finding: Finding, now_ns: int, settings: FoldSet
 def _regress(new: Incident, old: Incident, finding: Finding, now_ns: int, settings: FoldSettings) -> Incident:
     """Failures after the resolution reopen the incident; failures before it only complete its picture."""
     over = now_ns - finding.until_ns > settings.resolve_minutes * MINUTE_NS
-    if over or finding.until_ns <= max(old.resolved_ns, old.last_seen_ns):
-        return new
+    if over or finding.until_ns // MINUTE_NS <= max(old.resolved_ns, old.last_seen_ns) // MINUTE_NS:
+        return _ended_later(new)
     if finding.since_ns > old.last_seen_ns:
         new = _again(new, old, finding)
     new.state, new.severity, new.resolved_ns = "open", finding.severity, 0
@@ -232,6 +235,21 @@ def _regress(new: Incident, old: Incident, finding: Finding, now_ns: int, settin
     new.timeline.append(TimelineEntry(now_ns, ANALYSIS, "reopened", reason))
     _tell(new, "incident.reopened", now_ns, reason)
     return new
+
+
+def _ended_later(incident: Incident) -> Incident:
+    """One that is over did not end before its last failure, whenever that came in."""
+    if incident.resolved_ns < incident.last_seen_ns:
+        incident.resolved_ns = incident.last_seen_ns
+        incident.timeline = [
+            replace(entry, reason=_backfilled(incident)) if incident.backfilled and entry.action == "resolved"
+            and entry.actor == ANALYSIS else entry for entry in incident.timeline
+        ]
+    return incident
+
+
+def _backfilled(incident: Incident) -> str:
+    return f"it had ended at {rfc3339(incident.last_seen_ns)}, over 1 h before it was found; nobody was told"
 
 
 def _again(new: Incident, old: Incident, finding: Finding) -> Incident:

@@ -87,6 +87,13 @@ def test_a_slow_walk_is_found_too_whatever_it_is_answered(status: int) -> None:
     assert quiet().refused(40, MINUTE, status=status, resource_ref=lambda n: f"r{n}").judged().findings
 
 
+def test_the_curve_counts_the_refused_calls() -> None:
+    finding = quiet().refused(40, 2 * SECOND, resource_ref=lambda n: f"r{n}").finding()
+
+    assert sum(point.failed for point in finding.series) == finding.failed_calls == 40
+    assert all(point.failed <= point.calls for point in finding.series)
+
+
 def test_a_walk_through_consents_is_called_so() -> None:
     finding = quiet().refused(40, 2 * SECOND, resource_ref=lambda n: f"r{n}", route="/aisp/account-access-consents/{id}").finding()
 

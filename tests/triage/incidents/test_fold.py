@@ -9,7 +9,7 @@ import pytest
 
 from triage.domain.finding import Finding
 from triage.domain.incident import ApiImpact, Impact, Incident, Suspect
-from triage.domain.windows import HOUR_NS, MINUTE_NS
+from triage.domain.windows import HOUR_NS, MINUTE_NS, rfc3339
 from triage.incidents import documents
 from triage.incidents.fold import FoldSettings, fold_findings
 from triage.incidents.lifecycle import Request, act
@@ -239,3 +239,32 @@ def test_two_slow_services_are_two_incidents(state: MemoryStateStore) -> None:
     one, other = ({"kind": "latency", "groups": [], "apis": [ApiImpact("GET", route, 0, 9)]} for route in ("/a", "/b"))
 
     assert len(fold(state, finding(key="latency|service:core", **one), finding(key="latency|service:cards", **other))) == 2
+
+
+def test_nothing_is_seen_to_fail_in_the_future(state: MemoryStateStore) -> None:
+    (incident,) = fold(state, finding(until_ns=NOW + 38_999_000_000))
+
+    assert incident.last_seen_ns == NOW
+
+
+def test_an_incident_is_not_over_before_its_last_failure(state: MemoryStateStore) -> None:
+    past = NOW - 3 * HOUR_NS
+    fold(state, finding(since_ns=past - MINUTE_NS, until_ns=past))
+
+    (incident,) = fold(state, finding(since_ns=past - MINUTE_NS, until_ns=past + 13 * MINUTE_NS), at=NOW + MINUTE_NS)
+
+    assert (incident.state, incident.resolved_ns) == ("resolved", incident.last_seen_ns)
+    assert incident.last_seen_ns == past + 13 * MINUTE_NS
+    assert rfc3339(incident.last_seen_ns) in next(entry.reason for entry in incident.timeline if entry.action == "resolved")
+
+
+def test_what_ended_after_an_incident_began_was_not_seen_before_it(state: MemoryStateStore) -> None:
+    past = NOW - 3 * HOUR_NS
+    fold(state, finding(since_ns=past - 20 * MINUTE_NS, until_ns=past), finding(
+        key="errors|service:cards", services=["cards"], groups=["g9"], since_ns=past - 20 * MINUTE_NS, until_ns=past))
+
+    during, after = finding(key="errors|service:x", services=["x"], groups=["g1", "g7", "g8"], since_ns=past - MINUTE_NS), finding(
+        key="errors|service:y", services=["y"], groups=["g9", "g5", "g6"])
+    *_, first, second = fold(state, during, after, at=NOW + MINUTE_NS)
+
+    assert (first.similar, second.similar) == ([], ["INC-2"])

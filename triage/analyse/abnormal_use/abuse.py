@@ -166,7 +166,7 @@ def _walk(refused: Refused, partner: str, rows: npt.NDArray[np.int64], resources
         [f"{resources:,} different resources were asked for and refused within {minutes:.0f} min",
          f"a partner with as many calls is usually refused on {usual:.1f}; "
          f"{resources / len(rows):.0%} of the refused calls ask for a new one"],
-        _mostly(refused, rows), failed=len(rows), traces=_traces(refused, rows),
+        _mostly(refused, rows), failed=len(rows), failed_at=_by_minute(refused, rows), traces=_traces(refused, rows),
     )
 
 
@@ -206,7 +206,7 @@ def _tokens(refused: Refused, mine: Mask, partner: str, traffic: Traffic, tokens
             f"and was given {given:,.0f} new tokens. This looks like guessing or the use of stolen tokens.",
             [f"{failed:,.0f} refused for token or credentials within {minutes} min; {episode.usual:.1f} are usual in that time",
              f"{given:,.0f} new tokens were given in the same time; a client that renews its tokens gets as many as were refused"],
-            _mostly(refused, rows), failed=len(rows), severity="high", traces=_traces(refused, rows),
+            _mostly(refused, rows), failed=len(rows), failed_at=_by_minute(refused, rows), severity="high", traces=_traces(refused, rows),
         )
 
 
@@ -237,7 +237,7 @@ def _consents(refused: Refused, mine: Mask, partner: str, traffic: Traffic) -> I
             [f"{len(rows):,} calls under {consents:,} consents that had ended, {len(rows) / consents:.1f} each within {minutes} min; "
              f"{episode.usual:.1f} repeated uses are usual in that time",
              "when consents merely expire, a client asks once and then has the customer authorise again"],
-            _mostly(refused, rows), failed=len(rows), traces=_traces(refused, rows),
+            _mostly(refused, rows), failed=len(rows), failed_at=_by_minute(refused, rows), traces=_traces(refused, rows),
         )
 
 
@@ -270,7 +270,7 @@ def _endpoints(
         f"was refused {len(rows):,} times in {minutes} min on {len(fresh)} APIs that it never used before.",
         [f"{len(rows):,} refused calls on {len(fresh)} APIs; none of them ever succeeded for this partner before",
          f"{by_role:,} of them were refused for its role or method"],
-        _mostly(refused, rows), failed=len(rows), severity="high", traces=_traces(refused, rows),
+        _mostly(refused, rows), failed=len(rows), failed_at=_by_minute(refused, rows), severity="high", traces=_traces(refused, rows),
     )
 
 
@@ -278,6 +278,12 @@ def _mostly(refused: Refused, rows: npt.NDArray[np.int64]) -> dict[str, int]:
     """API -> its refused calls, without the few on other APIs that everyday life adds."""
     apis = sums(refused.api[rows], np.ones(len(rows), np.int64))
     return {api: count for api, count in apis.items() if count >= 0.1 * max(apis.values())}
+
+
+def _by_minute(refused: Refused, rows: npt.NDArray[np.int64]) -> dict[int, int]:
+    """Epoch minute -> its refused calls."""
+    minutes, counts = np.unique(refused.time_ns[rows] // MINUTE_NS, return_counts=True)
+    return dict(zip(minutes.tolist(), counts.tolist(), strict=True))
 
 
 def _traces(refused: Refused, rows: npt.NDArray[np.int64]) -> Sequence[str]:

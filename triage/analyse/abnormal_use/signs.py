@@ -34,6 +34,7 @@ class Sign:
     why: list[str]  # the present number and the usual one
     apis: Mapping[str, int]  # API -> calls that show it
     failed: int = 0
+    failed_at: Mapping[int, int] = field(default_factory=dict)  # epoch minute -> its failed calls
     severity: Severity = "medium"
     traces: Sequence[str] = field(default_factory=tuple)
     refusals: frozenset[int] = frozenset()  # the minutes whose refusals it explains
@@ -88,15 +89,18 @@ def _finding(partner: str, name: str, signs: list[Sign], traffic: Traffic) -> Fi
               for api, count in sorted(apis.items(), key=lambda item: -item[1])][:_MOST_APIS],
         suspects=[Suspect("partner", name, 0.9, [reason for sign in signs for reason in sign.why])],
         trace_ids=list(dict.fromkeys(t for sign in signs for t in sign.traces if t))[:_MOST_TRACES],
-        series=_curve(partner, first, last, traffic), restricted=True,
+        series=_curve(partner, (first, last), signs, traffic), restricted=True,
     )
 
 
-def _curve(partner: str, first: int, last: int, traffic: Traffic) -> list[Point]:
-    """The partner's calls by the minute."""
+def _curve(partner: str, times: tuple[int, int], signs: Sequence[Sign], traffic: Traffic) -> list[Point]:
+    """The partner's calls by the minute, and those of them that the sign with most refusals counts."""
+    first, last = times
+    most = max(signs, key=lambda sign: sign.failed).failed_at
     calls = traffic.of_partner.get(partner)
     if calls is None:
         return []
     begin = max(first - 30, last - _CURVE, traffic.start)
     values = calls[begin - traffic.start : last + 1 - traffic.start]
-    return [Point(begin + place, int(count), 0) for place, count in enumerate(np.asarray(values).tolist())]
+    return [Point(begin + place, max(int(count), most.get(begin + place, 0)), most.get(begin + place, 0))
+            for place, count in enumerate(np.asarray(values).tolist())]

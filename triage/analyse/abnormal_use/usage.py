@@ -21,13 +21,16 @@ KEPT: Final = 64
 """Hashes of a sample. The number of distinct things is right within about an eighth."""
 _SPACE: Final = 2.0**32
 _GIVEN: Final = "token"
+_NEEDED: Final = (
+    "minute", "partner", "api", "method", "route", "outcome", "customer", "customer_present", "consent_id", "network", "bytes_out",
+)
 Hashes = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int64]
 
 
 def use_rollups(calls: pa.Table) -> pa.Table:
     """Rows of `USE_SCHEMA`; `calls` comes from `triage.analyse.rollup.with_api`."""
-    known = calls.filter(pc.not_equal(calls.column("partner"), ""))
+    known = calls.select(_NEEDED).filter(pc.not_equal(calls.column("partner"), ""))
     if not len(known):
         return USE_SCHEMA.empty_table()
     partner = pc.dictionary_encode(known.column("partner").combine_chunks())

@@ -81,7 +81,7 @@ def read_key(sent: Any) -> str:
     """The key that was sent. Raises BadInput."""
     key = sent.strip() if isinstance(sent, str) else ""
     if not key or len(key) > MOST_KEY:
-        raise BadInput(f"`key` names the group: 1 to {MOST_KEY} characters, such as 'ledger away in {{service}}'.")
+        raise BadInput(f"`key` needs 1 to {MOST_KEY} characters, such as 'ledger away in {{service}}'.")
     for name in _PLACEHOLDER.findall(key):
         if name not in PLACEHOLDERS:
             raise BadInput(f"In `key` only {', '.join('{' + each + '}' for each in PLACEHOLDERS)} are filled in, not {{{name}}}.")
