@@ -186,9 +186,11 @@ class FrontDoor:
             return Answer(200, export_body(traces_response(outcome), encoding), CONTENT_TYPE[encoding])
         if signal == "logs":
             return Answer(200, export_body(logs_response(outcome), encoding), CONTENT_TYPE[encoding])
+        accepted, duplicate = outcome.accepted(), sum(outcome.duplicate.values())
+        alone = len(outcome.rejected) == 1 and not accepted + duplicate  # refused for its time, when lines are known no more
         return Answer(200, orjson.dumps({
-            "accepted": outcome.accepted(), "duplicate": sum(outcome.duplicate.values()),
-            "rejected": [{"line": line, "reason": reason} for line, reason in outcome.rejected],
+            "accepted": accepted, "duplicate": duplicate,
+            "rejected": [{"line": line or int(alone), "reason": reason} for line, reason in outcome.rejected],
         }))
 
     def _error(

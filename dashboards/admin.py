@@ -39,7 +39,7 @@ def status() -> str:
         facts=facts, rejected=tuple(sorted(found["rejected"].items(), key=lambda item: -item[1])),
         sources=tuple(_source(source) for source in found["sources"]), runs=tuple(runs), reasons=tuple(found["reasons"]),
         collectors=tuple(_collector(said) for said in found["collectors"]),
-        can_manage=gate.may("accounts"),
+        failing=tuple((said["name"], said["reason"]) for said in found["receivers_failing"]), can_manage=gate.may("accounts"),
     ))
 
 

@@ -25,10 +25,14 @@ class Wish:
     noun: str
     money: bool = False
 
+    def subject(self) -> str:
+        """What did or did not work: 'your payment', 'your request to read a balance'."""
+        return self.noun if self.money or self.noun == "request" else f"request to {self.tried}"
+
 
 _WISHES: Final[tuple[tuple[tuple[str, ...], Wish, Wish], ...]] = (  # route words, changing request, reading request
-    (("consent",), Wish("give an app permission to use the account", "permission for the app"),
-     Wish("check a permission that was given to an app", "permission for the app")),
+    (("consent",), Wish("allow access to the account", "permission for the app"),
+     Wish("look at a permission for the account", "permission for the app")),
     (("payment", "transfer", "vrp"), Wish("make a payment", "payment", money=True),
      Wish("look up how a payment is getting on", "payment status")),
     (("funds",), Wish("check whether there is enough money for a payment", "check of available money"),
@@ -42,7 +46,7 @@ _WISHES: Final[tuple[tuple[tuple[str, ...], Wish, Wish], ...]] = (  # route word
     (("token", "authorize", "authorise", "oauth", "/par"), Wish("connect the app to the account", "connection"),
      Wish("connect the app to the account", "connection")),
 )
-_ANYTHING: Final = (Wish("change something through the app", "request"), Wish("get information through the app", "request"))
+_ANYTHING: Final = (Wish("change something", "request"), Wish("get information", "request"))
 
 _CUSTOMER_REASONS: Final[dict[str, tuple[str, str]]] = {  # code -> (what happened, what to do)
     "CONSENT_EXPIRED": ("the permission that was given to the app has run out", "open the app and allow it access again"),
@@ -79,7 +83,7 @@ def answer_for(row: Row, calls: list[Row], partner: str, incident: Incident | No
     """The answer about the call `row`, the one of `calls` that says most."""
     wish, when = wish_of(row), spoken_time(row["time_ns"], now_ns)
     app = partner if row["partner"] != "unknown" else "the customer's"
-    asked = f"{_first_up(when)} the customer tried to {wish.tried} in the {app} app."
+    asked = f"{_first_up(when)} the customer tried to {wish.tried} in {_the_app(app)}."
     if row["partner"] == "unknown":
         asked = f"{_first_up(when)} an app tried to {wish.tried} for the customer."
     if row["outcome"] == "ok":
@@ -89,6 +93,11 @@ def answer_for(row: Row, calls: list[Row], partner: str, incident: Incident | No
                       _known(incident, now_ns), _say_unknown(wish, when))
     why, tell = _failure(row, wish, when, app)
     return Answer(_headline(row, wish), f"{asked} {why}{_also(row, calls)}", side_of(row), _known(incident, now_ns), tell)
+
+
+def _the_app(name: str) -> str:
+    """'the Moneta Pay app', not 'the Budget App app'."""
+    return f"the {name}" if name.lower().endswith("app") else f"the {name} app"
 
 
 def _headline(row: Row, wish: Wish) -> str:
@@ -104,7 +113,7 @@ def _worked(row: Row, calls: list[Row], wish: Wish, asked: str, when: str) -> An
     took = f"We answered after {duration(row['duration_ns'])}" + (", which is slow." if slow else ".")
     failures = sum(1 for call in calls if call["outcome"] not in ("ok", "unknown"))
     before = f" Before that, {plural(failures, 'request')} with this number had failed." if failures else ""
-    tell = f"“Your {wish.noun} {when} worked on our side. If the app shows something else, please ask the app's support.”"
+    tell = f"“Your {wish.subject()} {when} worked on our side. If the app shows something else, please ask the app's support.”"
     return Answer("This request worked", f"{asked} It worked. {took}{before}", "unknown",
                   "Nothing failed, so there is no incident for it.", tell)
 
@@ -117,12 +126,12 @@ def _failure(row: Row, wish: Wish, when: str, app: str) -> tuple[str, str]:
         return _by_partner(row, wish, when, app)
     if side == "external":
         return (f"A provider outside the bank that we need for it did not work. {_outcome(row, wish)}",
-                f"“Your {wish.noun} {when} did not work because a provider that we rely on had a fault. {_advice(row, wish)}”")
+                f"“Your {wish.subject()} {when} did not work because a provider that we rely on had a fault. {_advice(row, wish)}”")
     cause = {"gateway": "The entrance of our systems could not pass the request on."}.get(side, _bank_cause(row))
     unsure = wish.money and not _not_begun(row)
-    how = "could not be confirmed" if unsure else "did not go through"
+    how = "could not be confirmed" if unsure else "did not go through" if wish.money else "did not work"
     return (f"{cause} {_outcome(row, wish)}",
-            f"“Your {wish.noun} {when} {how} because of a fault on our side. {_advice(row, wish)} We are sorry.”")
+            f"“Your {wish.subject()} {when} {how} because of a fault on our side. {_advice(row, wish)} We are sorry.”")
 
 
 def _bank_cause(row: Row) -> str:
@@ -165,7 +174,7 @@ def _by_customer(row: Row, wish: Wish, when: str) -> tuple[str, str]:
     reason, todo = next((_CUSTOMER_REASONS[code] for code in codes if code in _CUSTOMER_REASONS),
                         ("something has to be done by the customer first", "open the app and follow what it asks for"))
     return (f"It did not work because {reason}. {_outcome(row, wish)}",
-            f"“Your {wish.noun} {when} did not work because {reason}. Please {todo}.”")
+            f"“Your {wish.subject()} {when} did not work because {reason}. Please {todo}.”")
 
 
 def _by_partner(row: Row, wish: Wish, when: str, app: str) -> tuple[str, str]:
@@ -177,7 +186,7 @@ def _by_partner(row: Row, wish: Wish, when: str, app: str) -> tuple[str, str]:
     }.get(row["status"], "the app did not send its request in the right form")
     name = "the app" if app == "the customer's" else app
     return (f"We refused it because {reason}. {_outcome(row, wish)}",
-            f"“Your {wish.noun} {when} did not work because of how the app asked for it. Nothing is wrong with your account. "
+            f"“Your {wish.subject()} {when} did not work because of how the app asked for it. Nothing is wrong with your account. "
             f"Please contact the support of {name}.”")
 
 
@@ -203,7 +212,7 @@ def _known(incident: Incident | None, now_ns: int) -> str:
 
 
 def _say_unknown(wish: Wish, when: str) -> str:
-    return f"“We see your {wish.noun} {when}, but not yet how it ended. We will find out and come back to you.”"
+    return f"“We see your {wish.subject()} {when}, but not yet how it ended. We will find out and come back to you.”"
 
 
 def _first_up(text: str) -> str:
@@ -230,7 +239,7 @@ MISSES: Final[dict[str, tuple[str, str, str]]] = {  # reason -> headline, what h
                 "The record of this request has been deleted, as our rules ask for. Ask for the number of a newer request, if it "
                 "happened again.",
                 "“Your request is older than our technical records. I pass it on to a colleague.”"),
-    "not_permitted": ("You may not see this", "It belongs to a matter of the security team. Ask there; they can answer.",
+    "not_permitted": ("You may not see this", "This number belongs to a matter of the security team, who can answer.",
                       "“I pass your request on to a colleague, who will come back to you.”"),
     "rejected_at_ingest": ("The record of this request was refused",
                            "It reached us, but its record could not be kept, so we do not know how the request ended. Tell the team "
@@ -246,7 +255,8 @@ MISSES: Final[dict[str, tuple[str, str, str]]] = {  # reason -> headline, what h
 def miss_for(reason: str, detail: str = "") -> Answer:
     """The answer when nothing was found, with the honest reason."""
     headline, what, tell = MISSES[reason]
-    return Answer(headline, f"{what} {detail}".strip(), "unknown", "Not known, since the request was not found.", tell)
+    known = "Only the security team can say." if reason == "not_permitted" else "Not known, since the request was not found."
+    return Answer(headline, f"{what} {detail}".strip(), "unknown", known, tell)
 
 
 def incident_answer(incident_id: str, title: str) -> Answer:

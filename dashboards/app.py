@@ -30,6 +30,7 @@ from dashboards import (
     traces,
 )
 from dashboards.api import blueprints as api_blueprints
+from dashboards.api.openapi import refuse_unknown
 from dashboards.attempt import attempt
 from dashboards.parts import ConsoleSettings, Parts
 from dashboards.rollup_model import HealthCache
@@ -57,6 +58,7 @@ def create_app(parts: Parts, settings: ConsoleSettings) -> Flask:
     app.extensions["sign_in_brake"] = gate.SignInBrake(parts.clock)
     app.extensions["health"] = HealthCache(parts)
     app.before_request(gate.identify)
+    app.before_request(refuse_unknown)
     app.after_request(headers.add_headers)
     app.after_request(_settle)
     render.prepare(app)

@@ -11,6 +11,7 @@ from flask import Blueprint, request
 
 from dashboards import gate
 from dashboards.call_rows import call_rows, calls_of, with_twins
+from dashboards.form_words import in_form_words
 from dashboards.pages import CallRow, CallsPage
 from dashboards.parts import Parts
 from dashboards.query_words import at_least_ms, number_or_class, window_of
@@ -25,6 +26,7 @@ pages: Final = Blueprint("calls", __name__)
 PAGE: Final = 50
 FILTERS: Final = ("partner", "api", "outcome", "status", "service", "trace", "code", "text", "min_ms", "since", "until")
 LIVE_SECONDS: Final = 5
+_LABELS: Final = {"outcome": "Result", "status": "Status", "min_ms": "At least, ms", "since": "Since", "until": "Until"}
 _FAILED: Final = tuple(outcome for outcome in OUTCOMES if outcome not in ("ok", "unknown"))
 
 
@@ -91,7 +93,7 @@ def index() -> str:
     try:
         found = find_calls(parts, filters, limit=PAGE, cursor=request.args.get("cursor"))
     except BadInput as error:
-        fault = error.reason
+        fault = in_form_words(error.reason, _LABELS)
     health = health_cache().day()
     kept = {name: value for name, value in filters.items() if value}
     return render(CallsPage(

@@ -11,6 +11,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from dashboards import gate
+from dashboards.form_words import in_form_words
 from dashboards.pages import ChangesPage
 from dashboards.parts import Parts
 from dashboards.render import render, tell
@@ -19,6 +20,7 @@ from triage.errors import BadInput
 from triage.ports.state import DocumentPage
 
 pages: Final = Blueprint("changes", __name__)
+_LABELS: Final = {"kind": "Kind", "link": "Link", "until": "Until", "at": "At", "version": "Version", "by": "By"}
 KINDS: Final = ("deployment", "configuration", "certificate", "partner", "maintenance")
 SCOPES: Final = ("service", "api", "partner")
 PAGE: Final = 50
@@ -26,7 +28,9 @@ _LONGEST: Final = 500
 
 
 def select_changes(parts: Parts, kind: str, *, limit: int, cursor: str | None) -> DocumentPage:
-    """Changes, newest first; of one kind, or of all."""
+    """Changes, newest first; of one kind, or of all. Raises BadInput for a kind that there is not."""
+    if kind and kind not in KINDS:
+        raise BadInput(f"`kind` is one of {', '.join(KINDS)}.")
     return parts.state.select("change", [(f"kind:{kind}",)] if kind else [], limit=limit, cursor=cursor)
 
 
@@ -80,7 +84,8 @@ def add() -> Response | tuple[str, int]:
     try:
         made = add_change(gate.parts(), sent)
     except BadInput as error:
-        return render(_page(error.reason, {name: str(value) for name, value in sent.items()})), 400
+        reason = in_form_words(error.reason.replace(" (in JSON: `scope`)", ""), _LABELS)
+        return render(_page(reason, {name: str(value) for name, value in sent.items()})), 400
     tell(f"Noted: {made['kind']} {made['version'] or ''}.")
     return redirect("/changes", 303)
 

@@ -20,6 +20,7 @@ _TIMES: Final = ("first_seen_ns", "last_seen_ns")
 _INCIDENTS: Final = 200
 _COMPARED: Final = 500
 _NEAREST: Final = 6
+_APART: Final = 0.995  # shown as 1.00: nothing in common
 EMPTY: Final[dict[str, Any]] = {
     "kind": "", "evidence": [], "template": "", "service": "", "api": "", "codes": [], "exception_type": "", "first_seen_ns": 0,
     "last_seen_ns": 0, "count": 0, "samples": [], "parameters": [], "neighbours": [], "example": "", "members": [], "routes": {},
@@ -112,12 +113,12 @@ def nearest(parts: Parts, body: Mapping[str, Any]) -> tuple[NearGroup, ...]:
     known = [(str(item["id"]), float(item["distance"])) for item in body["neighbours"] if isinstance(item, dict)]
     if known:
         docs = [(parts.state.get("group", id_), distance) for id_, distance in known]
-        return tuple(_near(doc.body, distance) for doc, distance in docs if doc is not None)[:_NEAREST]
+        return tuple(_near(doc.body, distance) for doc, distance in docs if doc is not None and distance < _APART)[:_NEAREST]
     mine = _letters(body)
     page = parts.state.select("group", limit=_COMPARED)
     found = [(_distance(mine, _letters(doc.body)), doc.body) for doc in page.items if doc.doc_id != body["id"]]
     found.sort(key=lambda item: (item[0], str(item[1]["id"])))
-    return tuple(_near(other, distance) for distance, other in found[:_NEAREST] if distance < 1)
+    return tuple(_near(other, distance) for distance, other in found[:_NEAREST] if distance < _APART)
 
 
 def _near(body: Mapping[str, Any], distance: float) -> NearGroup:

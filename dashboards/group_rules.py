@@ -8,6 +8,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from dashboards import gate
+from dashboards.form_words import in_form_words
 from dashboards.group_actions import change_rule, looked_at_words, remove_rule, save_rule, trial_words, tried
 from dashboards.group_model import link_to
 from dashboards.pages import GroupRulesPage, RuleRow, TriedRow
@@ -21,6 +22,8 @@ from triage.errors import BadInput
 pages: Final = Blueprint("group_rules", __name__, url_prefix="/groups/rules")
 _FORM: Final = (*FIELDS, "key", "note", "place")
 _HISTORY: Final = 30
+_LABELS: Final = {"code": "Error code", "type": "Exception", "service": "Service", "route": "API", "message": "Message contains",
+                  "pattern": "Message fits", "key": "Name of the group", "note": "Why", "place": "Place", "match": "conditions"}
 
 
 @pages.get("")
@@ -39,7 +42,7 @@ def save() -> Response | tuple[str, int] | str:
             return render(_page(form, tried(sent)))
         rule = save_rule(sent)
     except BadInput as error:
-        return render(_page(form, fault=error.reason)), 400
+        return render(_page(form, fault=_in_words(error.reason))), 400
     tell(f"The rule is kept. Errors that meet it are '{rule.key}' from the next analysis on.")
     return redirect("/groups/rules", 303)
 
@@ -66,6 +69,12 @@ def _page(form: dict[str, str], trial: Trial | None = None, fault: str = "") -> 
         tried=tuple(_tried(group) for group in trial.groups[:MOST_SHOWN]) if trial else (),
         fault=fault, can_act=gate.may("act"), now_ns=parts.clock(),
     )
+
+
+def _in_words(reason: str) -> str:
+    """Why a rule cannot be, in the words of the form."""
+    names = ", ".join(_LABELS[name] for name in FIELDS)
+    return in_form_words(reason.replace(", ".join(FIELDS), names), _LABELS)
 
 
 def _tried(group: TriedGroup) -> TriedRow:

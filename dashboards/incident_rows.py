@@ -11,10 +11,13 @@ from dashboards.parts import Parts
 from dashboards.svg import spark
 from dashboards.words import count, plural, share, side_words, span_of_time
 from triage.domain.incident import SEVERITIES, Incident
+from triage.domain.windows import MINUTE_NS
 from triage.incidents import documents
 
 Where = list[tuple[str, ...]]
 _SPARK_MINUTES: Final = 120
+QUIET_NS: Final = 3 * MINUTE_NS
+"""A live incident without a failure for longer is said to be quiet."""
 RESTRICTED_TAG: Final = "restricted:yes"
 
 
@@ -81,7 +84,7 @@ def get_incident(parts: Parts, incident_id: str) -> Incident:
 
 def incident_row(incident: Incident, now_ns: int) -> IncidentRow:
     """An incident as a row of the list."""
-    end = incident.last_seen_ns if not incident.is_live() else max(now_ns, incident.last_seen_ns)
+    end = failing_until(incident, now_ns)
     series = incident.series[-_SPARK_MINUTES:]
     values = [point.failed if incident.kind != "traffic_drop" else point.calls for point in series]
     return IncidentRow(
@@ -89,6 +92,17 @@ def incident_row(incident: Incident, now_ns: int) -> IncidentRow:
         failed_note=f"{share(incident.failed_calls, incident.total_calls)} of calls" if incident.total_calls else "",
         lasted=span_of_time(end - incident.first_seen_ns),
     )
+
+
+def is_quiet(incident: Incident, now_ns: int) -> bool:
+    """Whether a live incident has not failed for more than QUIET_NS."""
+    return incident.is_live() and now_ns - incident.last_seen_ns > QUIET_NS
+
+
+def failing_until(incident: Incident, now_ns: int) -> int:
+    """Its last failure, or now while it goes on."""
+    goes_on = incident.is_live() and not is_quiet(incident, now_ns)
+    return max(now_ns, incident.last_seen_ns) if goes_on else incident.last_seen_ns
 
 
 def _sub(incident: Incident) -> str:

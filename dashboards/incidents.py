@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from dashboards import gate
+from dashboards.form_words import in_form_words
 from dashboards.incident_actions import act
 from dashboards.incident_page import incident_page
 from dashboards.incident_rows import (
@@ -38,6 +39,7 @@ _FILTERS: Final = ("severity", "partner", "api", "side")
 _VALUES: Final = {"state": (*STATES, "live"), "severity": SEVERITIES, "side": tuple(SIDE_WORDS)}
 _DONE: Final = {"acknowledge": "acknowledged", "assign": "assigned", "snooze": "snoozed", "resolve": "resolved",
                 "reopen": "reopened", "comment": "commented on", "merge": "merged", "split": "split"}
+_LABELS: Final = {"into": "Is the same problem as", "until": "For", "text": "Comment", "assignee": "Owner", "reason": "Why"}
 _BACK: Final = {"acknowledge": "reopen", "snooze": "reopen", "resolve": "reopen", "merge": "reopen"}
 
 
@@ -59,7 +61,11 @@ def actions(incident_id: str) -> Response:
     before = get_incident(gate.parts(), incident_id)
     action = request.form.get("action", "")
     sent: dict[str, Any] = {**request.form.to_dict(), "groups": request.form.getlist("groups")}
-    after = act(incident_id, sent, version_needed=False)
+    try:
+        after = act(incident_id, sent, version_needed=False)
+    except BadInput as error:
+        tell("Choose at least one of the errors to take out." if action == "split" else in_form_words(error.reason, _LABELS))
+        return redirect(f"/incidents/{incident_id}", 303)
     into = f" It is part of {after.merged_into} now." if action == "merge" and after.merged_into else ""
     tell(f"{incident_id} {_DONE[action]}.{into}", _undo(before, action))
     target = request.form.get("back", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,8 +12,9 @@ import pyarrow as pa
 
 from dashboards import gate
 from dashboards.answers import NO_DETAILS, answer_for, hops_for, incident_answer, miss_for
-from dashboards.call_rows import IncidentLinks, call_rows, calls_of
+from dashboards.call_rows import call_rows, calls_of
 from dashboards.ids import Candidate, candidates
+from dashboards.incident_links import IncidentLinks, as_then
 from dashboards.pages import Answer, CallRow, Hop
 from dashboards.parts import Kept, Parts
 from triage.domain.columns import Signal
@@ -25,6 +27,7 @@ from triage.ports.records import Found
 Row = dict[str, Any]
 _MOST_CALLS: Final = 50
 _COMPLAINT: Final = re.compile(r"\bCMP-\d{1,9}\b", re.IGNORECASE)
+_SPAN_ID: Final = re.compile(r"[0-9a-f]{16}\Z")
 _MOST_ASKED: Final = 10  # IDs of a pasted text that are looked for among the refused ones
 _OF_TRACES: Final[tuple[Signal, ...]] = ("spans", "logs")
 _SETTLING_NS: Final = 60 * NS  # an ID so young may still be on its way
@@ -64,8 +67,8 @@ def look_up(parts: Parts, query: str, kept: Kept) -> Result:
             return _result(parts, query, found)
         reason = "not_yet_indexed"
     reason = reason or _unknown(parts, guesses, kept)
-    if reason == "never_seen" and _others_wait(parts):
-        detail = "Some records are still on their way to us, and this one may be among them; ask again in a few minutes."
+    if reason == "never_seen":
+        detail = " ".join(_doubts(parts, guesses, kept))
     return _miss(query, reason, detail)
 
 
@@ -77,6 +80,15 @@ def _find(parts: Parts, guesses: list[Candidate]) -> list[Found]:
             if mine := [item for item in found if item.value == spelling]:
                 return mine
     return []
+
+
+def _doubts(parts: Parts, guesses: list[Candidate], kept: Kept) -> Iterator[str]:
+    """Why an ID that nobody knows may have been here all the same."""
+    if any(_SPAN_ID.match(spelling) for spelling in guesses[0].spellings):
+        yield ("A number of this form often names one step of a request. We know those only as long as we keep the step, "
+               f"{kept.retention_days} days; the number of the whole request, of 32 digits and letters, is remembered for longer: try it.")
+    if _others_wait(parts):
+        yield "Some records are still on their way to us, and this one may be among them; ask again in a few minutes."
 
 
 def _others_wait(parts: Parts) -> bool:
@@ -98,7 +110,8 @@ def _result(parts: Parts, query: str, found: list[Found]) -> Result:
     links = IncidentLinks(parts, [best])
     incident = links.incident_of(best)
     partner = parts.partner_name(best["partner"])
-    answer, reason = answer_for(best, rows, partner, incident, parts.clock()), ""
+    then = as_then(incident, best["time_ns"]) if incident else None
+    answer, reason = answer_for(best, rows, partner, then, parts.clock()), ""
     if _unsampled(parts, kind, best):
         reason, answer = "sampled_out", replace(answer, what_happened=f"{answer.what_happened} {NO_DETAILS}")
     return Result(

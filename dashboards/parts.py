@@ -48,6 +48,7 @@ class Parts:
     partner_name: Callable[[str], str]
     mask_text: Callable[[str], str]  # masks what people type before it is kept
     refused: Callable[[str], str | None]  # the reason why a record with this ID was refused, where that is known
+    unreachable: Callable[[str], str]  # why nothing can be sent to a receiver's URL as things are; '' when it can
     back_up: Callable[[Path], dict[str, Any]] | None = None  # into a new folder of this machine; None on Elasticsearch
 
 

@@ -23,7 +23,7 @@ from dashboards.telling import (
 )
 from triage.domain.incident import SEVERITIES
 from triage.errors import BadInput
-from triage.notify.receivers import all_receivers
+from triage.notify.receivers import all_receivers, last_failure
 
 pages: Final = Blueprint("receivers", __name__)
 PAGE: Final = 30
@@ -49,7 +49,9 @@ def create() -> str | tuple[str, int]:
         receiver, secret = make_receiver(gate.parts(), {**sent, "filter": wanted})
     except BadInput as error:
         return render(_page(fault=error.reason)), 400
-    return render(_page(secret=secret, secret_of=receiver.name))
+    why = gate.parts().unreachable(receiver.url)
+    warning = f"Nothing can be sent to {receiver.name} yet: {why}." if why else ""
+    return render(_page(secret=secret, secret_of=receiver.name, warning=warning))
 
 
 @pages.post("/receivers/<receiver_id>/test")
@@ -93,7 +95,7 @@ def replay(delivery_id: str) -> Response:
     return redirect("/receivers#deliveries", 303)
 
 
-def _page(*, fault: str = "", secret: str = "", secret_of: str = "") -> ReceiversPage:
+def _page(*, fault: str = "", secret: str = "", secret_of: str = "", warning: str = "") -> ReceiversPage:
     parts, receiver = gate.parts(), request.args.get("receiver", "")
     deliveries: list[dict[str, Any]] = []
     following = None
@@ -101,9 +103,11 @@ def _page(*, fault: str = "", secret: str = "", secret_of: str = "") -> Receiver
         where = [(f"receiver:{receiver}",)] if receiver else []
         deliveries, following = select_deliveries(parts, where, limit=PAGE, cursor=request.args.get("cursor"))
     return ReceiversPage(
-        receivers=tuple(receiver_json(kept) for kept in all_receivers(parts.state)), deliveries=tuple(deliveries),
+        receivers=tuple(receiver_json(kept, failing=last_failure(parts.state, kept.id)) for kept in all_receivers(parts.state)),
+        deliveries=tuple(deliveries),
         receiver=receiver, next=f"/receivers?{urlencode({'receiver': receiver, 'cursor': following})}#deliveries"
         if following else "", formats=FORMATS, severities=SEVERITIES, can_manage=gate.may("receivers"),
-        can_deliver=gate.may("deliver"), secret=secret, secret_of=secret_of, fault=fault,
-        form={name: request.form.get(name, "") for name in _FORM},
+        can_deliver=gate.may("deliver"), secret=secret, secret_of=secret_of, warning=warning, fault=fault,
+        form={name: request.form.get(name, "") if fault else "" for name in _FORM},
+        wanted=(*request.form.getlist("severity"), *request.form.getlist("restricted")) if fault else (),
     )

@@ -11,6 +11,7 @@ from flask import Blueprint, request
 
 from dashboards import gate
 from dashboards.calls import LIVE_SECONDS, PAGE
+from dashboards.form_words import in_form_words
 from dashboards.pages import RecordRow, RecordsPage
 from dashboards.record_search import FILTERS, SEVERITIES, FoundRecords, RecordSignal, find_records
 from dashboards.render import render
@@ -46,7 +47,7 @@ def _page(signal: RecordSignal, row_of: Callable[[Mapping[str, Any]], RecordRow]
     try:
         found = find_records(parts, signal, filters, limit=PAGE, cursor=cursor)
     except BadInput as error:
-        fault = error.reason
+        fault = in_form_words(error.reason, {name: label for name, (label, _) in _WORDS.items()})
     kept = {name: value for name, value in filters.items() if value}
     here = f"/{signal}?{urlencode(kept)}"
     return render(RecordsPage(

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flask import Blueprint, redirect
+from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
 from dashboards import gate
@@ -21,6 +21,7 @@ from triage.ports.state import DocumentPage
 pages: Final = Blueprint("silences", __name__)
 SCOPES: Final = ("partner", "api", "service")
 _LONGEST: Final = 500
+_FORM: Final = (*SCOPES, "until", "reason")
 
 
 def add_silence(parts: Parts, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def add() -> Response | tuple[str, int]:
     try:
         made = add_silence(gate.parts(), gate.arguments())
     except BadInput as error:
-        return render(_page(error.reason)), 400
+        return render(_page(error.reason.replace(" (in JSON: `scope`)", ""))), 400
     tell(f"Silent until {made['until'][11:16]} UTC.")
     return redirect("/silences", 303)
 
@@ -93,7 +94,8 @@ def _page(fault: str) -> SilencesPage:
     parts = gate.parts()
     items = tuple({**silence_json(doc.body, parts.clock()), "until_ns": doc.body["until_ns"]}
                   for doc in select_silences(parts, limit=100).items)
-    return SilencesPage(items=items, can_add=gate.may("silence"), fault=fault, now_ns=parts.clock())
+    return SilencesPage(items=items, can_add=gate.may("silence"), fault=fault,
+                        form={name: request.form.get(name, "") if fault else "" for name in _FORM}, now_ns=parts.clock())
 
 
 def _until(parts: Parts, text: str) -> int:

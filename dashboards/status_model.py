@@ -8,6 +8,7 @@ from dashboards.parts import Parts
 from triage.domain.columns import SIGNALS
 from triage.domain.windows import NS, rfc3339
 from triage.heard import CollectorReport, reports
+from triage.notify.receivers import failing_receivers
 from triage.retention import last_run
 
 
@@ -28,6 +29,7 @@ def status_json(parts: Parts) -> dict[str, Any]:
         "collectors": [collector_json(said, parts.clock()) for said in heard],
         "dead_letters": {"pieces": sum(said.dead_pieces for said in heard), "records": sum(said.dead_records for said in heard)},
         "reasons": parts.ready(),
+        "receivers_failing": [{"name": name, "reason": reason} for name, reason in failing_receivers(parts.state)],
     }
 
 

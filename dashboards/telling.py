@@ -16,7 +16,7 @@ from triage.domain.notice import Delivery, Filter, Format, Receiver
 from triage.domain.windows import rfc3339
 from triage.errors import BadInput
 from triage.notify.receivers import all_receivers, change_receiver, create_receiver, read_receiver
-from triage.notify.silences import covering, silences_since
+from triage.notify.silences import Silence, covering, silences_since
 
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
 _FILTER_FIELDS: Final = ("severity", "partner", "api", "types")
@@ -25,11 +25,11 @@ _TONES: Final = {"delivered": "told", "pending": "", "failed": "bad", "dropped":
 _WORDS: Final = {"delivered": "told", "pending": "not told yet", "failed": "could not tell", "dropped": "held back"}
 
 
-def receiver_json(receiver: Receiver, secret: str = "") -> dict[str, Any]:
+def receiver_json(receiver: Receiver, secret: str = "", failing: str = "") -> dict[str, Any]:
     """A receiver in the JSON of the interface. The URL is cut behind its host, since a chat's URL is a credential by itself."""
     body: dict[str, Any] = {
         "id": receiver.id, "name": receiver.name, "url": shown_url(receiver.url), "format": receiver.format,
-        "enabled": receiver.enabled, "disabled_reason": receiver.disabled_reason or None,
+        "enabled": receiver.enabled, "failing": failing or None, "disabled_reason": receiver.disabled_reason or None,
         "filter": {**{name: getattr(receiver.filter, name) for name in _FILTER_FIELDS},
                    "restricted": receiver.filter.restricted},
         "created": rfc3339(receiver.created_ns),
@@ -137,13 +137,33 @@ def incident_notices(parts: Parts, incident: Incident) -> tuple[NoticeRow, ...]:
     return tuple(sorted(rows, key=lambda row: row.at_ns))
 
 
+def silenced(parts: Parts, incident: Incident) -> Silence | None:
+    """The silence that holds the notices of an incident back now."""
+    now = parts.clock()
+    return covering(silences_since(parts.state, now), incident, now)
+
+
+def silenced_json(parts: Parts, incident: Incident) -> dict[str, Any] | None:
+    """The same in the JSON of the interface."""
+    found = silenced(parts, incident)
+    return {"until": rfc3339(found.until_ns), "by": found.by, "reason": found.reason or None} if found else None
+
+
+def silenced_words(parts: Parts, incident: Incident) -> str:
+    """The same in a sentence; '' when nothing is held back."""
+    found = silenced(parts, incident)
+    if found is None:
+        return ""
+    why = f" ({found.reason})" if found.reason else ""
+    return f"Notices are held back until {short_time(found.until_ns, parts.clock())} UTC: silence by {found.by or 'somebody'}{why}."
+
+
 def _waits(parts: Parts, incident: Incident) -> str:
     """What an unsent notice waits for."""
-    now = parts.clock()
-    silence = covering(silences_since(parts.state, now), incident, now)
+    silence = silenced(parts, incident)
     if silence is None:
         return "waiting to be sent"
-    return f"held back until {short_time(silence.until_ns, now)} UTC by a silence" + (
+    return f"held back until {short_time(silence.until_ns, parts.clock())} UTC by a silence" + (
         f" ({silence.reason})" if silence.reason else "")
 
 

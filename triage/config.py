@@ -105,7 +105,7 @@ class Settings(BaseModel):
         [], description="Networks that webhooks may reach beside public ones.")
     body_limit_mib: int = Field(64, ge=1, le=1024, description="Largest request body, also after decompression.")
     connections: int = Field(2000, ge=10, le=100_000, description="Connections that the front door takes.")
-    store_memory_mib: int = Field(256, ge=64, le=65536, description="Memory of the embedded store.")
+    store_memory_mib: int = Field(128, ge=64, le=65536, description="Memory of the embedded store.")
     spool: str = Field("", description="Folder where batches wait while the store is away; ./spool on Elasticsearch if empty.")
     spool_mib: int = Field(1024, ge=1, le=1_048_576, description="Largest size of the spool, and of the refused records beside it.")
     elastic_api_key: SecretStr = Field(SecretStr(""), description="API key for Elasticsearch.")

@@ -11,7 +11,7 @@ from dashboards.api.common import PREFIX, body, cursor, limit, listed
 from dashboards.incident_actions import act
 from dashboards.incident_rows import get_incident, select_incidents
 from dashboards.incidents import where_of
-from dashboards.telling import select_deliveries
+from dashboards.telling import select_deliveries, silenced_json
 from triage.domain.incident import Incident
 from triage.domain.incident_json import detail_json, summary_json
 
@@ -42,7 +42,8 @@ def actions(incident_id: str) -> dict[str, Any]:
 def _detail(incident: Incident) -> dict[str, Any]:
     deliveries, _ = select_deliveries(gate.parts(), [(f"incident:{incident.id}",)], limit=_NOTICES)
     complaints = gate.parts().state.count("complaint", [(f"incident:{incident.id}",)])
-    return {**detail_json(incident, _base()), "deliveries": deliveries, "complaints": complaints}
+    return {**detail_json(incident, _base()), "deliveries": deliveries, "complaints": complaints,
+            "silenced": silenced_json(gate.parts(), incident)}
 
 
 def _base() -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from flask import Blueprint, request
 
 from dashboards import gate
+from dashboards.answers import side_sentence
 from dashboards.api.common import PREFIX, body, cursor, limit, listed
 from dashboards.call_rows import call_json
 from dashboards.complaints import complaint_json, register
@@ -22,8 +23,9 @@ def ask() -> dict[str, Any]:
     result = look_up(gate.parts(), request.args.get("q", ""), gate.kept())
     matched = {"kind": result.matched_kind, "value": result.matched_value} if result.matched_kind else None
     incident = result.incident
+    answer = {**asdict(result.answer), "side": side_sentence(result.answer.whose_side, result.found)}
     return {
-        "query": result.query, "matched": matched, "reason": result.reason or None, "answer": asdict(result.answer),
+        "query": result.query, "matched": matched, "reason": result.reason or None, "answer": answer,
         "calls": [call_json(call) for call in result.calls], "trace_id": result.trace_id or None,
         "incident": {"id": incident.id, "title": incident.title, "state": incident.state} if incident else None,
     }

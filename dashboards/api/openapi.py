@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Blueprint
+from flask import Blueprint, request
 
 from dashboards import gate
 from dashboards.api import schemas
 from dashboards.api.common import DEFAULT_LIMIT, LARGEST_LIMIT, PREFIX
+from triage.errors import BadInput
 
 api: Final = Blueprint("api_openapi", __name__, url_prefix=PREFIX)
 Json = dict[str, Any]
@@ -75,6 +76,20 @@ OPERATIONS: Final = (
     Operation("post", "/backup", "Copy the embedded store into a new folder; on the same machine only", "Backup", sent="NewBackup"),
     Operation("get", "/openapi.json", "This description"),
 )
+
+
+def refuse_unknown() -> None:
+    """A `before_request` hook: a list refuses a parameter that it does not know, since an answer without it would look like one
+    with it. Raises BadInput that names the known ones."""
+    if request.url_rule is None or request.method != "GET" or not request.path.startswith(f"{PREFIX}/"):
+        return
+    path = request.url_rule.rule.removeprefix(PREFIX)
+    listed = next((each for each in OPERATIONS if each.listed and each.method == "get" and each.path == path), None)
+    if listed is None:
+        return
+    known = (*listed.query, "limit", "cursor")
+    if unknown := sorted(set(request.args) - set(known)):
+        raise BadInput(f"There is no parameter {', '.join(unknown)}; {path} takes {', '.join(known)}.")
 
 
 @api.get("/openapi.json")

@@ -18,8 +18,9 @@ from dashboards.telling import (
     switch_receiver,
     test_receiver,
 )
+from triage.domain.notice import DELIVERY_STATES
 from triage.errors import BadInput
-from triage.notify.receivers import all_receivers
+from triage.notify.receivers import all_receivers, last_failure
 
 api: Final = Blueprint("api_receivers", __name__, url_prefix=PREFIX)
 
@@ -27,7 +28,8 @@ api: Final = Blueprint("api_receivers", __name__, url_prefix=PREFIX)
 @api.get("/receivers")
 def index() -> dict[str, Any]:
     """All receivers, without secrets."""
-    return listed([receiver_json(receiver) for receiver in all_receivers(gate.parts().state)])
+    state = gate.parts().state
+    return listed([receiver_json(receiver, failing=last_failure(state, receiver.id)) for receiver in all_receivers(state)])
 
 
 @api.post("/receivers")
@@ -35,7 +37,7 @@ def create() -> tuple[dict[str, Any], int]:
     """Add one; the answer holds its secret, which is never shown again."""
     gate.demand("receivers")
     receiver, secret = make_receiver(gate.parts(), body())
-    return receiver_json(receiver, secret), 201
+    return {**receiver_json(receiver, secret), "warning": gate.parts().unreachable(receiver.url) or None}, 201
 
 
 @api.patch("/receivers/<receiver_id>")
@@ -67,6 +69,8 @@ def test(receiver_id: str) -> dict[str, Any]:
 def deliveries() -> dict[str, Any]:
     """Deliveries, newest first; `?receiver=` and `?incident=` narrow them."""
     gate.demand("deliver")
+    if (state := request.args.get("state", "")) and state not in DELIVERY_STATES:
+        raise BadInput(f"`state` is one of {', '.join(DELIVERY_STATES)}.")
     where = [(f"{name}:{value}",) for name in ("receiver", "incident", "state") if (value := request.args.get(name))]
     items, following = select_deliveries(gate.parts(), where, limit=limit(), cursor=cursor())
     return listed(items, following)

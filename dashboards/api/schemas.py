@@ -70,8 +70,9 @@ ALL: Final[dict[str, Json]] = {
         "summary": _TEXT,
         "timeline": _list(_object({"at": _TIME, "actor": _TEXT, "action": _TEXT, "reason": _TEXT, "detail": _TEXT})),
         "series": _list(_object({"at": _TIME, "calls": _WHOLE, "failed": _WHOLE})),
-        "comparison": _list(_object({"attribute": _TEXT, "value": _TEXT, "failing": _NUMBER, "healthy": _NUMBER})),
+        "comparison": _list(_object({"attribute": _TEXT, "value": _TEXT, "failing": _NUMBER, "healthy": _NUMBER, "looked_at": _NUMBER})),
         "similar": _TEXTS, "notices": _list(_ANY), "deliveries": _list(_ref("Delivery")), "complaints": _WHOLE,
+        "silenced": {"type": ["object", "null"], "properties": {"until": _TIME, "by": _TEXT, "reason": _MAYBE}},
     })]},
     "Action": _object({
         "action": _word(*ACTIONS), "version": _WHOLE, "reason": _TEXT, "assignee": _TEXT, "until": _TIME, "text": _TEXT,
@@ -88,7 +89,7 @@ ALL: Final[dict[str, Json]] = {
                       "incidents": _TEXTS}),
     "Lookup": _object({
         "query": _TEXT, "matched": {"type": ["object", "null"]}, "reason": _MAYBE,
-        "answer": _object({"headline": _TEXT, "what_happened": _TEXT, "whose_side": _word(*get_args(Side)),
+        "answer": _object({"headline": _TEXT, "what_happened": _TEXT, "whose_side": _word(*get_args(Side)), "side": _TEXT,
                            "known_incident": _TEXT, "tell_customer": _TEXT}),
         "calls": _list(_ref("Call")), "trace_id": _MAYBE, "incident": {"type": ["object", "null"]}}),
     "Complaint": _object({"id": _TEXT, "at": _TIME, "by": _TEXT, "query": _TEXT, "note": _TEXT, "channel": _word(*CHANNELS),
@@ -117,7 +118,8 @@ ALL: Final[dict[str, Json]] = {
                         "active": _TRUTH}),
     "NewSilence": _object({"scope": _SCOPE, "until": _TIME, "reason": _TEXT}, "scope", "until"),
     "Receiver": _object({"id": _TEXT, "name": _TEXT, "url": _TEXT, "format": _word(*FORMATS), "enabled": _TRUTH,
-                         "disabled_reason": _MAYBE, "filter": _FILTER, "created": _TIME, "secret": _TEXT}),
+                         "disabled_reason": _MAYBE, "filter": _FILTER, "created": _TIME, "secret": _TEXT, "failing": _MAYBE,
+                         "warning": _MAYBE}),
     "NewReceiver": _object({"name": _TEXT, "url": _TEXT, "format": _word(*FORMATS), "secret": _TEXT, "enabled": _TRUTH,
                             "filter": _FILTER}, "name", "url"),
     "Switch": _object({"enabled": _TRUTH}, "enabled"),
@@ -131,6 +133,7 @@ ALL: Final[dict[str, Json]] = {
         "duplicates": _WHOLE, "rejected": _ANY, "masked": _WHOLE, "oldest": _MAYBE_TIME, "newest": _MAYBE_TIME,
         "lag_s": {"type": ["number", "null"]}, "sources": _list({}), "last_analysis": {"type": ["object", "null"]},
         "last_retention": {"type": ["object", "null"]}, "reasons": _TEXTS,
+        "receivers_failing": _list(_object({"name": _TEXT, "reason": _TEXT})),
         "dead_letters": _object({"pieces": _WHOLE, "records": _WHOLE}), "collectors": _list(_object({
             "id": _TEXT, "host": _TEXT, "pid": _WHOLE, "at": _TIME, "silent": _TRUTH,
             "spool": _object({"batches": _WHOLE, "bytes": _WHOLE, "limit_bytes": _WHOLE, "full": _TRUTH,

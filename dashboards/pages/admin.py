@@ -37,8 +37,10 @@ class ReceiversPage:
     can_deliver: bool
     secret: str
     secret_of: str
+    warning: str  # why nothing will arrive at the receiver that was just added
     fault: str
     form: dict[str, str]
+    wanted: tuple[str, ...]  # severities that were ticked
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class SilencesPage:
     items: tuple[dict[str, Any], ...]
     can_add: bool
     fault: str
+    form: dict[str, str]
     now_ns: int
 
 
@@ -94,4 +97,5 @@ class StatusPage:
     runs: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
     collectors: tuple[CollectorRow, ...]
+    failing: tuple[tuple[str, str], ...]  # receivers whose last delivery failed, and why
     can_manage: bool

@@ -67,12 +67,19 @@ class GroupPage:
     rule_href: str
     incidents: tuple[Incident, ...]
     neighbours: tuple[NearGroup, ...]
+    holds: tuple[tuple[str, int], ...]  # messages of its members, and their errors
+    choices: tuple[tuple[str, int], ...]  # templates that can be split off
     taught: tuple[TaughtRow, ...]
-    routes: tuple[tuple[str, int], ...]
+    apis: str  # how many, in words; '' for less than two
+    routes: tuple[tuple[str, int], ...]  # those with most errors, most first
     services: tuple[tuple[str, int], ...]
     version: int
     can_act: bool
     trouble: str
+    fault: str  # what was wrong with the form that was sent
+    fault_in: str  # which: 'merge' or 'split'; '' for none
+    form: dict[str, str]  # what was typed into it
+    chosen: tuple[str, ...]
     now_ns: int
 
 

@@ -76,6 +76,7 @@ class IncidentPage:
     similar: tuple[Incident, ...]
     groups: tuple[GroupLink, ...]
     apis: tuple[tuple[str, str, int, int], ...]  # slug, words, failed, total
+    silenced: str  # why notices are held back; '' when they are not
     complaints: int
     merge_choices: tuple[tuple[str, str], ...]
     can_act: bool

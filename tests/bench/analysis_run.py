@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(1, str(Path(__file__).parents[2]))
 
+from bench.arrow_store import ArrowStore, Part
 from bench.catalogue_play import directory_of, slices
 
 from triage.analyse.digest import Chunk, digest
@@ -29,7 +30,7 @@ from triage.analyse.judge import Context, judge
 from triage.analyse.memory import Memory
 from triage.analyse.run import CHUNK
 from triage.calls.join import derive_calls
-from triage.domain.windows import MINUTE_NS
+from triage.domain.windows import MINUTE_NS, Window
 from triage.ports.rollups import CUSTOMERS_SCHEMA
 from triage.simulator.catalogue import scenarios
 
@@ -71,7 +72,7 @@ def main() -> int:
     calls = copied(calls, copies)
     errors = copied(spans.filter(pc.equal(spans.column("status"), 2)).select(SPAN_COLUMNS), copies)
     error_logs = copied(logs.filter(pc.greater_equal(logs.column("severity"), ERROR_SEVERITY)).select(LOG_COLUMNS), copies)
-    presence = spans.select(["service", "version", "time_ns"])
+    store = ArrowStore({"spans": [Part(spans, 0, 2**63 - 1)], "logs": [], "calls": []})
     minutes = np.unique(calls.column("time_ns").to_numpy() // MINUTE_NS).tolist()
     memory, began = Memory(), time.perf_counter()
     kept_calls, kept_errors, number = [], [], 0
@@ -80,8 +81,8 @@ def main() -> int:
         derived = derive_calls(in_minutes(calls, part))
         number += len(derived)
         result = digest(
-            Chunk(tuple(part), derived, in_minutes(errors, part), in_minutes(error_logs, part), in_minutes(presence, part),
-                  CUSTOMERS_SCHEMA.empty_table()),
+            Chunk(tuple(part), derived, in_minutes(errors, part), in_minutes(error_logs, part),
+                  store.presence(Window(part[0] * MINUTE_NS, (part[-1] + 1) * MINUTE_NS)), CUSTOMERS_SCHEMA.empty_table()),
             memory.model, memory.taught, memory.services(),
         )
         memory.learn(result)

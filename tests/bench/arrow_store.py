@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from triage.domain.columns import SIGNALS, Signal
 from triage.domain.windows import MINUTE_NS, Window
 from triage.ports.masked import MaskedRecords, arrow_schema
-from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Receipt, RecordPage, RollupKind
+from triage.ports.records import PRESENCE_SCHEMA, PRESENT, ROLLUP_KINDS, Appended, Condition, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
 from triage.store.conditions import matching
 
@@ -62,6 +62,14 @@ class ArrowStore:
     def scan(self, signal: Signal, window: Window, columns: Sequence[str], where: Sequence[Condition] = ()) -> pa.Table:
         """Rows of a window, in order of time."""
         return self._select(signal, where, window).sort_by("time_ns").select(list(columns))
+
+    def presence(self, window: Window) -> pa.Table:
+        """Counted in minutes."""
+        parts = [self.scan(signal, window, ["time_ns", "service", "version"]) for signal in PRESENT]
+        rows = pa.concat_tables(parts)
+        minutes = pa.array(rows.column("time_ns").to_numpy() // MINUTE_NS)
+        counted = rows.append_column("minute", minutes).group_by(["minute", "service", "version"]).aggregate([("time_ns", "count")])
+        return counted.rename_columns({"time_ns_count": "records"}).select(PRESENCE_SCHEMA.names).cast(PRESENCE_SCHEMA)
 
     def by_trace(self, signal: Signal, trace_ids: Collection[str]) -> pa.Table:
         """Rows of these traces, in order of time."""

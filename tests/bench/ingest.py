@@ -128,6 +128,7 @@ def memory(minutes: float, rate: int, folder: Path) -> None:
     service = Running(folder / "data").start()
     load = Renewed(bodies_of(40 * BATCH))
     seen: list[tuple[float, float]] = []
+    once: list[float] = []
     began, number, latencies = time.monotonic(), 0, list[float]()
     try:
         while (now := time.monotonic() - began) < minutes * 60:
@@ -135,15 +136,16 @@ def memory(minutes: float, rate: int, folder: Path) -> None:
             number += rate // BATCH
             latencies += sent.latencies
             seen.append((now / 60, service.rss_mib()))
+            once.append(service.pss_mib())
             time.sleep(max(0.0, began + now + 1 - time.monotonic()))
     finally:
         service.stop()
     later = [sample for sample in seen if sample[0] >= minutes / 5]
     slope = statistics.linear_regression([at for at, _ in later], [mib for _, mib in later]).slope
     p99 = sorted(latencies)[int(len(latencies) * 0.99)]
-    print(f"memory over {minutes:g} min at {number * BATCH / seen[-1][0] / 60:,.0f} spans/s ({number * BATCH:,} spans): largest "
-          f"{max(mib for _, mib in seen):.0f} MiB, slope after {minutes / 5:g} min {slope:+.1f} MiB a minute "
-          f"(from {later[0][1]:.0f} to {later[-1][1]:.0f}); p99 {p99 * 1000:.0f} ms")
+    print(f"memory over {minutes:g} min at {number * BATCH / seen[-1][0] / 60:,.0f} spans/s ({number * BATCH:,} spans): "
+          f"largest {max(mib for _, mib in seen):.0f} MiB (shared pages counted once: {max(once):.0f}), slope after {minutes / 5:g} min "
+          f"{slope:+.1f} MiB a minute (from {later[0][1]:.0f} to {later[-1][1]:.0f}); p99 {p99 * 1000:.0f} ms")
 
 
 def main() -> None:

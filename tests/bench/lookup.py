@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))  # before the tests' folders of the same names
 
-from bench import kept_data
+from bench import kept, kept_data
 from elastic_node.node import running_node
 from pydantic import SecretStr
 
@@ -138,20 +138,22 @@ def elastic(records: int) -> None:
         client = connect(ElasticSettings(hosts=(url,)))
         store = ElasticRecordStore(client, replicas=0)
         seconds = kept_data.fill(store, records)
-        patient = client.options(request_timeout=600)
-        patient.indices.forcemerge(index="triage-*", max_num_segments=1)
         print(f"elasticsearch, {records:,} records: filled in {seconds:,.0f} s")
         warm("elasticsearch", records, url)
+        kept.roll_ups(store)
+        kept.searches(store)
         for signal, days in store.counts().days.items():
             for day in days:
                 store.drop_day(signal, day)
-        patient.indices.forcemerge(index=LEDGER, max_num_segments=1)
-        size = client.indices.stats(index=LEDGER, metric="store")["_all"]["total"]["store"]["size_in_bytes"]
         known = sum(len(set(values)) for values in ids_of(records).values())
-        print(f"elasticsearch, ledger {size / 2**20:,.1f} MiB for {known:,} IDs: {size / known:.1f} bytes an ID")
         gone = present(records, WARM, 2)
         gone.pop("span_id")
-        report("elasticsearch, last seen, dropped", measure(lambda value: bool(store.last_seen(value)), gone, there=True))
+        for state in ("a run a day and signal", "a run a month"):
+            client.indices.flush(index=LEDGER)
+            size = client.indices.stats(index=LEDGER, metric="store")["_all"]["total"]["store"]["size_in_bytes"]  # no translog
+            print(f"elasticsearch, ledger, {state}: {size / 2**20:,.1f} MiB for {known:,} IDs: {size / known:.2f} bytes an ID")
+            report(f"last seen, dropped, {state}", measure(lambda value: bool(store.last_seen(value)), gone, there=True))
+            store.tend(kept_data.END_NS, ledger_days=kept_data.LEDGER_DAYS)
         store.close()
 
 

@@ -110,6 +110,10 @@ class Running:
         """Resident memory of the process and its children, MiB."""
         return sum(self.sizes_mib())
 
+    def pss_mib(self) -> float:
+        """The same with pages that several processes share (libraries) counted once."""
+        return sum(_rss(pid, "Pss", "smaps_rollup") for pid in self.pids()) / 1024
+
 
 def _children(pid: int) -> list[int]:
     try:
@@ -129,11 +133,11 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _rss(pid: int, what: str = "VmRSS") -> int:
+def _rss(pid: int, what: str = "VmRSS", file: str = "status") -> int:
     try:
-        for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+        for line in Path(f"/proc/{pid}/{file}").read_text("ascii").splitlines():
             if line.startswith(f"{what}:"):
                 return int(line.split()[1])
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         pass
     return 0

@@ -249,6 +249,12 @@ def test_gateway_lines_are_answered_one_by_one(door: Door) -> None:
     assert (answer.status, body["accepted"], body["duplicate"], [r["line"] for r in body["rejected"]]) == (200, 2, 0, [2])
 
 
+def test_a_single_line_that_is_refused_for_its_time_is_line_1(door: Door) -> None:
+    line = b'67.43.156.13 - - [28/May/2011:20:27:33 +0000] "GET /accounts/22289 HTTP/1.1" 200 612 "-" "curl/8"'
+    body = json.loads(door.post("/gateway/nginx", line, {"content-type": "text/plain"}).data)
+    assert (body["accepted"], [r["line"] for r in body["rejected"]]) == (0, [1])
+
+
 def test_a_slow_body_is_cut_off(door: Door) -> None:
     with socket.create_connection(("127.0.0.1", door.port), timeout=10) as sock:
         sock.sendall(b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: 100\r\n\r\nx")

@@ -172,6 +172,7 @@ def make_parts(records: Any, state: Any, clock: list[int]) -> Parts:
                           "sources": [{"source": "otlp", "seconds_ago": 0.4}]},
         version="9.9", store="memory", ready=list, partner_name=lambda partner: NAMES.get(partner, partner),
         mask_text=lambda text: text.replace("4111111111111111", "····1111"), refused={uuid(66): "no trace ID"}.get,
+        unreachable=lambda url: "127.0.0.1 is not a public address; add its network to TRIAGE_WEBHOOK_ALLOW" if "127.0.0.1" in url else "",
     )
 
 

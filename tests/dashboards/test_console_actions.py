@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-from triage.domain.windows import HOUR_NS, rfc3339
+from triage.domain.notice import Attempt, Delivery
+from triage.domain.windows import HOUR_NS, from_rfc3339, rfc3339
+from triage.notify.ledger import put_delivery
+from triage.notify.receivers import all_receivers
+
+CSRF = "form-token-of-the-tests"
+NOW = from_rfc3339("2026-03-02T03:15:00Z")
 
 
 def token_of(client, path="/incidents"):
@@ -223,3 +229,50 @@ def test_a_complaint_by_form(world):
     answer = browser.post("/lookup/complaints", data=sent)
     assert "registered=CMP-1" in answer.headers["Location"]
     assert "CMP-1" in browser.get(answer.headers["Location"]).get_data(as_text=True)
+
+
+def test_a_receiver_that_cannot_be_reached_is_taken_with_a_warning(world):
+    sent = {"name": "Local", "url": "http://127.0.0.1:9797", "format": "native"}
+    assert "add its network to TRIAGE_WEBHOOK_ALLOW" in world.api("administrator")("/receivers", sent).get_json()["warning"]
+    admin = world.signed_in("administrator")
+    page = admin.post("/receivers", data={**sent, "csrf": CSRF}).get_data(as_text=True)
+    assert "Nothing can be sent to Local yet: 127.0.0.1 is not a public address" in page and "whsec_" in page
+    good = {**sent, "url": "https://hooks.example/x"}
+    assert world.api("administrator")("/receivers", good).get_json()["warning"] is None
+
+
+def test_a_receiver_whose_last_delivery_failed_does_not_look_healthy(world):
+    receiver = all_receivers(world.state)[0]
+    assert "On, failing" not in world.signed_in().get("/receivers").get_data(as_text=True)
+    failed = Delivery("dlv_9", receiver.id, "INC-214", "INC-214-9", "incident.opened", "failed", NOW, "msg_9", reason="given up",
+                      attempts=[Attempt(NOW, 500, "HTTP 500", 0.1)])
+    put_delivery(world.state, failed, None)
+    assert "last delivery failed: HTTP 500" in world.signed_in().get("/receivers").get_data(as_text=True)
+    assert world.api("administrator")("/receivers").get_json()["items"][0]["failing"] == "HTTP 500"
+    assert world.api()("/status").get_json()["receivers_failing"] == [{"name": receiver.name, "reason": "HTTP 500"}]
+    assert "Notices do not arrive" in world.signed_in("administrator").get("/admin/status").get_data(as_text=True)
+
+
+def test_a_silence_shows_on_the_incident_that_it_covers(world):
+    assert world.api()("/incidents/INC-214").get_json()["silenced"] is None
+    sent = {"service": "core-banking", "until": "1h", "reason": "known fault", "csrf": CSRF}
+    assert world.signed_in().post("/silences", data=sent).status_code == 303
+    page = world.signed_in().get("/incidents/INC-214").get_data(as_text=True)
+    assert "Notices are held back until 04:15 UTC: silence by responder (known fault)." in page
+    said = {"until": "2026-03-02T04:15:00.000Z", "by": "responder", "reason": "known fault"}
+    assert world.api()("/incidents/INC-214").get_json()["silenced"] == said
+    assert "held back" not in world.signed_in().get("/incidents/INC-213").get_data(as_text=True)
+
+
+def test_a_silence_that_cannot_be_keeps_what_was_typed(world):
+    answer = world.signed_in().post("/silences", data={"until": "4h", "reason": "maintenance", "csrf": CSRF})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 400 and "JSON" not in page
+    assert 'value="maintenance"' in page and '<option value="4h" selected>' in page
+
+
+def test_a_split_of_nothing_leads_back_to_the_incident(world):
+    browser = world.signed_in()
+    answer = browser.post("/incidents/INC-214/actions", data={"action": "split", "csrf": CSRF})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/incidents/INC-214")
+    assert "Choose at least one of the errors" in browser.get("/incidents/INC-214").get_data(as_text=True)

@@ -133,3 +133,14 @@ def test_an_unknown_filter_value_is_refused_with_the_known_ones(module_world, qu
 
     assert answer.status_code == 400
     assert word in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(("path", "words"), [
+    ("/incidents?bogus=1", "takes state, severity, partner"), ("/logs?status=bad", "no parameter status"),
+    ("/calls?bogus=1&api=x", "no parameter bogus"), ("/groups?state=open", "takes limit, cursor"), ("/deliveries?state=lost", "pending"),
+    ("/changes?kind=weather", "deployment"), ("/spans?status=bad", "error"),
+])
+def test_a_list_refuses_what_it_does_not_know(module_world, path, words):
+    answer = module_world.api("administrator")(path)
+    assert answer.status_code == 400
+    assert words in answer.get_json()["detail"]

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from builders import call, error_rollups, masked
 
+from dashboards.groups import MOST_APIS
+from triage.analyse.grouping.group_seen import MOST_PLACES
 from triage.analyse.grouping.teaching import read_rules
 from triage.domain.windows import MINUTE_NS, from_rfc3339
 
@@ -234,3 +236,55 @@ def test_the_page_of_the_rules_tries_and_keeps(bank: Any) -> None:
     assert "There is no rule" in browser.get("/groups/rules").get_data(as_text=True)
     bad = browser.post("/groups/rules", data={"pattern": "(a+)+", "key": "k", "csrf": CSRF, "do": "save"})
     assert bad.status_code == 400 and "a repetition inside a repetition" in bad.get_data(as_text=True)
+
+
+def refused_form(bank: Any, group: str, status: int, **form: Any) -> str:
+    answer = bank.signed_in().post(f"/groups/{group}/actions", data={"csrf": CSRF, **form})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == status
+    assert "title of one" in page and 'name="other"' in page  # the page itself, with its forms
+    return page
+
+
+def test_a_merge_that_cannot_be_stays_on_the_page_with_what_was_typed(bank: Any) -> None:
+    page = refused_form(bank, "one", 400, action="merge", reason="same cause")
+    assert "Choose one of the groups, or type the ID of another." in page and 'value="same cause"' in page
+    page = refused_form(bank, "one", 404, action="merge", other="g-mistyped")
+    assert "There is no error group g-mistyped." in page and 'value="g-mistyped"' in page
+    assert "itself" in refused_form(bank, "one", 400, action="merge", other="one")
+
+
+def test_a_split_that_cannot_be_stays_on_the_page_with_what_was_chosen(bank: Any) -> None:
+    assert "Choose at least one message" in refused_form(bank, "one", 400, action="split")
+    both = [member["template"] for member in MEMBERS]
+    page = refused_form(bank, "one", 400, action="split", templates=both)
+    assert page.count(" checked>") == 2 and "nothing would be left in it" in page
+    assert bank.signed_in().post("/groups/nobody/actions", data={"csrf": CSRF, "action": "merge"}).status_code == 404
+
+
+def test_a_rule_without_a_name_is_refused_in_the_words_of_its_form(bank: Any) -> None:
+    browser = bank.signed_in()
+    page = browser.post("/groups/rules", data={"csrf": CSRF, "do": "try", "message": "is away"}).get_data(as_text=True)
+    assert "‘Name of the group’ needs 1 to" in page and "`key`" not in page and 'value="is away"' in page
+    page = browser.post("/groups/rules", data={"csrf": CSRF, "do": "try", "key": "a"}).get_data(as_text=True)
+    assert "at least one of Error code, Exception" in page
+    assert "`key`" in bank.api()("/group-rules", {"match": {"message": "is away"}}).get_json()["detail"]
+
+
+def test_the_group_page_offers_only_what_there_is_to_choose(bank: Any) -> None:
+    bare = [{"print": f"p{n}", "kind": "code", "scope": "s", "template": "", "count": n} for n in (9, 8, 6)]
+    add_group(bank, "bare", members=bare, routes={"GET /a": 1, "GET /most": 7, "GET /b": 2}, api="GET /a",
+              neighbours=[{"id": "two", "distance": 0.4}, {"id": "three", "distance": 1.0}])
+    page = bank.signed_in().get("/groups/bare").get_data(as_text=True)
+    assert page.count("no message") == 1 and ">23<" in page
+    assert "<b>3</b><span>APIs, most: <span class=\"id\">GET /<wbr>most<" in page
+    assert page.count("Split these off") == 1  # by where and what
+    assert 'value="two"' in page and 'value="three"' not in page
+    assert "Nearest other errors" not in page
+    assert "Nearest other errors" in bank.signed_in("viewer").get("/groups/bare").get_data(as_text=True)
+
+
+def test_a_group_of_more_apis_than_are_kept_says_so(bank: Any) -> None:
+    assert MOST_APIS == MOST_PLACES
+    add_group(bank, "wide", routes={f"GET /{n}": n for n in range(MOST_APIS)})
+    assert f"<b>{MOST_APIS} or more</b><span>APIs" in bank.signed_in().get("/groups/wide").get_data(as_text=True)

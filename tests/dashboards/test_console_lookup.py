@@ -69,6 +69,16 @@ def test_every_miss_has_its_reason(ask, query, reason):
     assert all(body["answer"][name] for name in ("headline", "what_happened", "whose_side", "known_incident", "tell_customer"))
 
 
+def test_an_unknown_span_id_is_said_to_be_known_only_as_long_as_its_span(ask):
+    for query in ("00f067aa0ba902b9", "span_id=00F067AA0BA902B9", "f067aa0ba902b9"):
+        body = ask(query)
+        assert body["reason"] == "never_seen"
+        assert "We know those only as long as we keep the step, 30 days" in body["answer"]["what_happened"]
+        assert not JARGON.search(body["answer"]["what_happened"])
+    for query in ("11111111-2222-4333-8444-555555555555", "a1" * 16, "PAY-2026-4711"):
+        assert "step" not in ask(query)["answer"]["what_happened"]
+
+
 def test_a_young_id_may_still_come(ask):
     made = f"{NOW // 1_000_000 - 5_000:012x}"
     assert ask(f"{made[:8]}-{made[8:]}-7abc-8abc-0123456789ab")["reason"] == "not_yet_indexed"

@@ -13,10 +13,11 @@ from dashboards import gate, pages
 from dashboards.incident_rows import worst_first
 from dashboards.render import template_name
 from triage.accounts.accounts import Principal
-from triage.domain.windows import MINUTE_NS, NS
+from triage.domain.windows import MINUTE_NS, NS, from_rfc3339
 from triage.heard import CollectorReport, report
 from triage.incidents import documents
 
+NOW = from_rfc3339("2026-03-02T03:15:00Z")
 PATHS = [
     "/incidents", "/incidents?state=all", "/incidents?severity=critical&partner=moneta&side=bank", "/incidents/INC-214",
     "/incidents/INC-131", "/traces/00000000000000000000000000000bad", "/lookup", "/lookup?q=pay-2026-0001", "/lookup?q=hello",
@@ -62,7 +63,8 @@ def test_template_uses_exactly_the_fields_of_its_page(module_world, cls):
               if isinstance(node.node, nodes.Name) and node.node.name == "chrome"}
     assert {field.name for field in dataclasses.fields(cls)} == used
     assert chrome <= CHROME_FIELDS
-    assert meta.find_undeclared_variables(tree) <= {"page", "chrome", "ui", "admin", "dict", "hidden"}  # its macros, and dict()
+    macros = {"hidden", "fault", "typed"}
+    assert meta.find_undeclared_variables(tree) <= {"page", "chrome", "ui", "admin", "dict"} | macros
 
 
 def test_incident_page_says_what_who_when_and_why(browser):
@@ -235,3 +237,24 @@ def test_status_tells_what_waits_at_each_collector(world):
     assert body["collectors"][0]["spool"] == {"batches": 12, "bytes": 3 << 20, "limit_bytes": 1 << 30, "full": True, "oldest_s": 90.0}
     assert [said["silent"] for said in body["collectors"]] == [False, True]
     assert body["dead_letters"] == {"pieces": 2, "records": 4}
+
+
+def test_the_errors_of_an_incident_are_those_of_its_time_most_first(world):
+    page = world.signed_in().get("/incidents/INC-214").get_data(as_text=True)
+    assert "from its first to its last failure" in page
+    assert re.search(r"ORA-00054: resource busy</a></td><td class=\"num nowrap\">155<", page)  # not the 1,842 of all time
+    assert page.index(">ORA-00054") < page.index(">Read timed out")
+
+
+def test_an_escalation_is_said_once(world):
+    doc = world.state.get("incident", "INC-214")
+    reason = "severity raised from medium to high: one partner: Rentright"
+    doc.body["timeline"].append({"at_ns": NOW, "actor": "analysis", "action": "escalated", "reason": reason, "detail": ""})
+    world.state.put("incident", "INC-214", doc.body, version=doc.version, sort=doc.sort, tags=doc.tags)
+    page = world.signed_in().get("/incidents/INC-214").get_data(as_text=True)
+    assert "severity raised from medium to high<" in page and "escalated, severity" not in page
+
+
+@pytest.mark.parametrize("path", ["/logs", "/spans"])
+def test_records_show_seconds_and_milliseconds(browser, path):
+    assert re.search(r">03:0\d:\d\d\.\d{3}</time>", browser.get(path).get_data(as_text=True))

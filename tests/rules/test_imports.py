@@ -12,7 +12,7 @@ from rules.source import ROOT, imports, modules, room_of, third_party
 
 LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("triage", "errors", "simulator"),  # the version; errors; a bank that talks to the product over HTTP only, like any bank
-    ("domain", "config", "telemetry"),
+    ("domain", "config", "telemetry", "heap"),
     ("ports", "directory"),
     ("calls",),  # the join of witnesses: the analysis and the pages must not disagree about what one call is
     ("mask", "analyse", "incidents", "notify", "store", "accounts"),
@@ -53,7 +53,7 @@ THIRD_PARTY: Final[dict[str, tuple[str, ...]]] = {
     "numpy": ("analyse", "calls", "store", "simulator"),
     "opentelemetry": ("collectors", "telemetry"),  # message classes; the SDK
     "orjson": ("analyse", "bootstrap", "cli", "collectors", "mask", "notify", "runfile", "simulator", "store", "telemetry"),
-    "pyarrow": ("ports", "mask", "calls", "analyse", "store", "dashboards"),  # the form in which records travel
+    "pyarrow": ("heap", "ports", "mask", "calls", "analyse", "store", "dashboards"),  # the form in which records travel
     "pydantic": ("config",),
     "scipy": ("analyse",),
     "sklearn": ("analyse",),

@@ -20,6 +20,7 @@ from collectors.naming import Naming
 from collectors.routes import RouteCatalogue
 from triage.accounts.accounts import Accounts
 from triage.config import Settings
+from triage.decoding.pool import Pool
 from triage.decoding.work import Options, intake_of
 from triage.directory import Directory
 from triage.errors import ConfigError
@@ -107,6 +108,7 @@ class Service:
     telemetry: Telemetry
     intake: Intake
     decoding: Options
+    helpers: Pool | None = None  # of the role that collects; they start when the service is ready
     jobs: Jobs = field(default_factory=Jobs)
     stopping: threading.Event = field(default_factory=threading.Event)
     cleanups: list[tuple[str, Callable[[], object]]] = field(default_factory=list)

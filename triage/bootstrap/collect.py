@@ -34,9 +34,8 @@ def start_collect(service: Service) -> None:
     host, _, port = settings.otlp_http.rpartition(":")
     gate, commands = gates_of(service)
     local = Local(commands.answer, partial(append_local, service))
-    helpers = Pool(service.decoding, service.stores.records)
-    service.intake.elsewhere = helpers
-    service.cleanups.append(("helper processes", helpers.close))
+    service.helpers = service.intake.elsewhere = Pool(service.decoding, service.stores.records)
+    service.cleanups.append(("helper processes", service.helpers.close))
     listener = HttpListener(FrontDoor(service.intake, limits, gate.answer, local), host, int(port), limits)
     grpc_server, service.grpc_port = start_grpc(service.intake, limits, gate.answer, settings.otlp_grpc)
     listener.start()

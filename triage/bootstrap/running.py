@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable
 
+from triage import heap
 from triage.bootstrap.build import Service, build, on_loopback
 from triage.bootstrap.collect import Follow, start_collect, start_follow
 from triage.bootstrap.web import start_web
@@ -71,6 +72,7 @@ def run_service(
     follow: Follow | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT; then finish what was accepted."""
+    heap.bound()
     service = build(settings, split_role=split_role)
     gc.freeze()  # what is loaded stays; decoding makes many short-lived tuples and no cycles, so that looking often is wasted
     gc.set_threshold(50_000, 20, 100)
@@ -89,6 +91,8 @@ def run_service(
         told = told_to_end()
         log("triage", logging.INFO, "ready", roles=roles, store=service.stores.name)
         ready(service)
+        if service.helpers is not None:
+            service.helpers.start()
         told.recv(1)
         service.stopping.set()
         log("triage", logging.INFO, "stopping")

@@ -22,7 +22,7 @@ from triage.domain.windows import NS, rfc3339
 from triage.errors import Conflict, StoreError
 from triage.incidents import documents
 from triage.incidents.lifecycle import Request, act
-from triage.notify.destination import Destinations, parse_networks
+from triage.notify.destination import Destinations, parse_networks, why_unreachable
 from triage.notify.manual import replay, send_test
 from triage.notify.webhook import WebhookNotifier
 from triage.store.embedded.backup import Backup
@@ -56,6 +56,7 @@ def console_parts(service: Service) -> Parts:
         clock=service.clock, counters=partial(counters, service), version=__version__, store=service.stores.name,
         ready=partial(reasons_not_ready, service), partner_name=service.directory.partner_name,
         mask_text=service.masker.mask_text, refused=lambda value: service.intake.refused.get(value) or book.reason(value),
+        unreachable=partial(why_unreachable, _destinations(service)),
         back_up=partial(back_up, service.stores.back_up) if service.stores.back_up else None,
     )
 
@@ -114,5 +115,8 @@ def reasons_not_ready(service: Service) -> list[str]:
 
 def notifier_of(service: Service) -> WebhookNotifier:
     """What sends webhooks, to the networks that the settings allow."""
-    allowed = parse_networks(service.settings.webhook_allow)
-    return WebhookNotifier(Destinations(allowed), base_url(service.settings))
+    return WebhookNotifier(_destinations(service), base_url(service.settings))
+
+
+def _destinations(service: Service) -> Destinations:
+    return Destinations(parse_networks(service.settings.webhook_allow))

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import click
+import orjson
+import urllib3
 
 from triage.bootstrap.build import open_dead_letters, open_stores
 from triage.cli.target import target_settings
@@ -16,6 +18,7 @@ from triage.config import PREFIX, Settings
 from triage.domain.windows import NS
 from triage.errors import ConfigError, TriageError
 from triage.heard import reports
+from triage.notify.receivers import failing_receivers
 from triage.runfile import RunFile
 from triage.store.factory import Stores
 from triage.store.spool_files import waiting_in
@@ -32,10 +35,10 @@ def doctor() -> None:
     except ConfigError as error:
         for fault in error.faults:
             click.echo(f"wrong    {fault}")
-        _list_settings()
+        _list_settings(None)
         sys.exit(2)
     faults = [fault for fault in (_store(settings), *_spool(settings), _clock(), _disk(settings), *_ports(settings)) if fault]
-    _list_settings()
+    _list_settings(settings)
     sys.exit(1 if faults else 0)
 
 
@@ -51,7 +54,8 @@ def _running(settings: Settings) -> RunFile | None:
 def _store(settings: Settings) -> str:
     running = _running(settings)
     if running:
-        return _say(True, "store", f"{settings.store}: in use by the service with pid {running.pid}")
+        _say(True, "store", f"{settings.store}: in use by the service with pid {running.pid}")
+        return _receivers(_failing_there(running))
     try:
         stores = open_stores(settings)
     except TriageError as error:
@@ -60,11 +64,29 @@ def _store(settings: Settings) -> str:
         stores.records.ping()
         kept = stores.records.counts().kept
         fault = _say(True, "store", f"{settings.store}: holds " + ", ".join(f"{n:,} {s}" for s, n in kept.items()))
-        return _collectors(stores) or fault
+        return _collectors(stores) or _receivers(failing_receivers(stores.state)) or fault
     except TriageError as error:
         return _say(False, "store", f"{settings.store}: {error}")
     finally:
         stores.close()
+
+
+def _failing_there(running: RunFile) -> list[tuple[str, str]]:
+    """Receivers that fail, as the running service says."""
+    try:
+        answer = urllib3.request("GET", f"{running.web}/api/v1/status", headers={"authorization": f"Bearer {running.token}"},
+                                 retries=False, timeout=10)
+        return [(said["name"], said["reason"]) for said in orjson.loads(answer.data)["receivers_failing"]]
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError):
+        return []  # what its ports say is told below
+
+
+def _receivers(failing: list[tuple[str, str]]) -> str:
+    """Whom no notice reaches; the last fault."""
+    fault = ""
+    for name, reason in failing:
+        fault = _say(False, "receiver", f"{name}: last delivery failed: {reason}")
+    return fault
 
 
 def _collectors(stores: Stores) -> str:
@@ -108,8 +130,8 @@ def _disk(settings: Settings) -> str:
 
 
 def _ports(settings: Settings) -> list[str]:
-    if _running(settings):
-        return []
+    if running := _running(settings):
+        return _ports_of(running, settings)
     faults = []
     for name, address in (("console", settings.web), ("OTLP/HTTP", settings.otlp_http), ("OTLP/gRPC", settings.otlp_grpc)):
         host, _, port = address.rpartition(":")
@@ -123,7 +145,44 @@ def _ports(settings: Settings) -> list[str]:
     return faults
 
 
-def _list_settings() -> None:
+def _ports_of(running: RunFile, settings: Settings) -> list[str]:
+    """Whether the running service answers where it says it does. (It says nothing of OTLP/gRPC: that is where the settings put it.)"""
+    web, http = (address.rpartition("/")[2] for address in (running.web, running.otlp_http))
+    places = [("console", web), ("OTLP/HTTP", http)]
+    if settings.web.rpartition(":")[2] == web.rpartition(":")[2]:  # started with these settings
+        places.append(("OTLP/gRPC", settings.otlp_grpc))
+    faults = []
+    for name, address in places:
+        host, _, port = address.rpartition(":")
+        ok = _answers(host, int(port))
+        faults.append(_say(ok, "port", f"{name} {address} " + (f"is ours (pid {running.pid})" if ok else "does not answer; see its log")))
+    return [fault for fault in faults if fault]
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host.strip("[]"), port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _list_settings(settings: Settings | None) -> None:
+    """Every setting with its value, where the settings could be read."""
     click.echo("\nsettings (environment, or triage.toml in lower case without the prefix):")
-    for name, field in Settings.model_fields.items():
-        click.echo(f"  {PREFIX + name.upper():<28} {field.description}")
+    names = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    widest = max(map(len, names))
+    for shown, name in names.items():
+        value = f"{_value(settings, name)}  " if settings else ""
+        click.echo(f"  {shown:<{widest}}  {value}{Settings.model_fields[name].description}")
+
+
+def _value(settings: Settings, name: str) -> str:
+    """A setting's value as people read it; of a secret only whether it is set."""
+    value = getattr(settings, name)
+    mark = " (default)" if value == Settings.model_fields[name].default else ""
+    if hasattr(value, "get_secret_value"):
+        return f"{'set' if value.get_secret_value() else 'not set':<24}"
+    words = f"{len(value)} entries" if isinstance(value, list | dict) and value and not isinstance(next(iter(value)), str) else value
+    words = ", ".join(words) if isinstance(words, list | dict) else words
+    return f"{(str(words) or '-') + mark:<24}"

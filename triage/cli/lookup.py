@@ -14,7 +14,7 @@ from triage.cli.target import target_settings
 from triage.errors import TriageError
 from triage.runfile import RunFile
 
-_WORDS = (("What happened", "what_happened"), ("Whose side", "whose_side"), ("Is it known", "known_incident"),
+_WORDS = (("What happened", "what_happened"), ("Whose side", "side"), ("Is it known", "known_incident"),
           ("Tell the customer", "tell_customer"))
 
 
@@ -57,4 +57,6 @@ def _show(answer: dict[str, Any]) -> None:
             body = text.get("title", "") if isinstance(text, dict) else str(text)
             click.echo(f"\n{title}\n" + textwrap.indent(textwrap.fill(body, 76), "  "))
     for call in answer.get("calls") or []:
-        click.echo(f"\n  {call['at']}  {call['partner']}  {call['api']}  {call['status']}  {call['outcome']}  trace {call['trace_id']}")
+        said = [call[name] for name in ("at", "partner", "api", "status", "outcome")]
+        said += [f"trace {call['trace_id']}"] if call["trace_id"] else []
+        click.echo("\n  " + "  ".join(str(word) for word in said if word))

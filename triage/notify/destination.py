@@ -6,9 +6,13 @@ The name is resolved once; the connection goes to that very address, so that a n
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from triage.errors import NotifyError
 
@@ -71,6 +75,33 @@ class Destinations:
     def permits(self, address: Address) -> bool:
         """Whether a connection to this address may be made."""
         return is_public(address) or any(address in network for network in self._allow)
+
+
+def why_unreachable(destinations: Destinations, url: str, timeout_s: float = 2.0) -> str:
+    """Why nothing can be sent to a URL as things are, for the one who types it in; '' when its host may be reached.
+
+    A name is looked up for at most `timeout_s` seconds, since a person waits.
+    """
+    try:
+        parsed = parse_url(url)
+    except LocationParseError:
+        return ""  # refused elsewhere
+    host, port = (parsed.host or "").strip("[]"), parsed.port or (443 if parsed.scheme == "https" else 80)
+    found: list[NotifyError | None] = []
+
+    def look() -> None:
+        try:
+            destinations.pin(host, port)
+            found.append(None)
+        except NotifyError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=look, name="look-up", daemon=True)  # the system's look-up cannot be called off
+    thread.start()
+    thread.join(timeout_s)
+    if not found or (found[0] and found[0].retry):
+        return f"{host} does not resolve; check the address"
+    return f"{host} is not a public address; add its network to TRIAGE_WEBHOOK_ALLOW" if found[0] else ""
 
 
 def _plain(text: str) -> Address:

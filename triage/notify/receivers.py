@@ -15,6 +15,7 @@ from triage.domain.incident import SEVERITIES
 from triage.domain.notice import NOTICE_TYPES, Filter, Format, Receiver
 from triage.errors import BadInput, Conflict
 from triage.notify.formats import PAGERDUTY_URL, PROFILES
+from triage.notify.ledger import DELIVERY, read_delivery
 from triage.notify.signing import key_of, new_secret
 from triage.ports.state import Document, StateStore
 
@@ -23,6 +24,7 @@ PAGE: Final = 200
 MAX_NAME: Final = 100
 MAX_URL: Final = 2_048
 CHANGE_TRIES: Final = 5
+_LAST: Final = 20  # newest deliveries among which the last attempt is looked for
 
 
 def create_receiver(
@@ -81,6 +83,24 @@ def all_receivers(state: StateStore) -> list[Receiver]:
         if page.next is None:
             return found
         cursor = page.next
+
+
+def last_failure(state: StateStore, receiver_id: str) -> str:
+    """Why the last attempt at this receiver failed; '' when it arrived, or when there was none."""
+    for document in state.select(DELIVERY, [(f"receiver:{receiver_id}",)], limit=_LAST).items:
+        delivery = read_delivery(document)
+        if delivery.state == "delivered":
+            return ""
+        error = delivery.attempts[-1].error if delivery.attempts else ""
+        if delivery.state == "failed" or error:
+            return error or delivery.reason or "not delivered"
+    return ""
+
+
+def failing_receivers(state: StateStore) -> list[tuple[str, str]]:
+    """Names of the receivers that are on and whose last delivery failed, with the reason."""
+    told = [(receiver.name, last_failure(state, receiver.id)) for receiver in all_receivers(state) if receiver.enabled]
+    return [(name, reason) for name, reason in told if reason]
 
 
 def change_receiver(state: StateStore, receiver_id: str, change: Callable[[Receiver], Receiver]) -> Receiver | None:

@@ -28,6 +28,7 @@ class Silence:
     partner: str = ""
     api: str = ""
     service: str = ""
+    by: str = ""
 
     def covers(self, incident: Incident, at_ns: int) -> bool:
         """Whether notices of the incident are held back at this time."""
@@ -49,7 +50,8 @@ def silences_since(state: StateStore, since_ns: int) -> list[Silence]:
                 return found
             body = document.body
             scope = {name: str(body["scope"].get(name) or "") for name in ("partner", "api", "service")}
-            found.append(Silence(str(body["id"]), body["at_ns"], body["until_ns"], str(body.get("reason") or ""), **scope))
+            found.append(Silence(str(body["id"]), body["at_ns"], body["until_ns"], str(body.get("reason") or ""), **scope,
+                                 by=str(body.get("by") or "")))
         cursor = page.next
         if cursor is None:
             return found

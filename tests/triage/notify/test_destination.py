@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from ipaddress import ip_address
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.errors import NotifyError
-from triage.notify.destination import Destinations, is_public, parse_networks
+from triage.notify.destination import Destinations, is_public, parse_networks, why_unreachable
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,24 @@ def test_what_python_calls_private_is_never_public(address: object) -> None:
 def test_a_wrong_network_is_named() -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
         parse_networks(["10.0.0.1/8"])
+
+
+def test_whoever_types_a_url_is_told_why_nothing_can_be_sent_there() -> None:
+    def why(url: str, *addresses: str) -> str:
+        return why_unreachable(Destinations(resolve=lambda host, port: list(addresses)), url)
+
+    assert why("http://127.0.0.1:9797", "127.0.0.1") == "127.0.0.1 is not a public address; add its network to TRIAGE_WEBHOOK_ALLOW"
+    assert why("https://hooks.example/x", "93.184.216.34") == ""
+    allowed = Destinations(parse_networks(["127.0.0.0/8"]), resolve=lambda host, port: ["127.0.0.1"])
+    assert why_unreachable(allowed, "http://127.0.0.1:9797") == ""
+
+
+def test_a_name_that_does_not_resolve_in_time_is_said() -> None:
+    def fails(host: str, port: int) -> list[str]:
+        raise OSError
+
+    answered = threading.Event()
+    slow = Destinations(resolve=lambda host, port: ["1.1.1.1"] * answered.wait(5))
+    assert "does not resolve" in why_unreachable(Destinations(resolve=fails), "https://nowhere.example")
+    assert "does not resolve" in why_unreachable(slow, "https://slow.example", timeout_s=0.01)
+    answered.set()
