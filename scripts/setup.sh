@@ -70,7 +70,7 @@ install_product() { # $1: '' or '[test]'. The stamp holds what was installed fro
   say "installing the product${1:+ and the test tools} into $venv (a few minutes the first time)"
   # the pip that comes with Python 3.11 does not find a pre-release that is asked for with an extra
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'pip>=24.1'
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".${1:-}"
+  "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --editable ".${1:-}"
   printf '%s\n' "$wanted" >"$stamp"
   [ -z "${1:-}" ] || printf '%s\n' "$wanted" >"$venv/.installed"
 }

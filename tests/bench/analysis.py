@@ -21,7 +21,8 @@ from typing import Any, Final
 import orjson
 import urllib3
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(1, str(Path(__file__).parents[2]))  # the product, before this folder's neighbours of the same names
 
 from bench.otlp_load import requests_of, run
 from bench.service import Running

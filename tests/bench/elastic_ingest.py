@@ -22,7 +22,8 @@ import orjson
 from elasticsearch import Elasticsearch, OrjsonSerializer
 from elasticsearch.helpers import parallel_bulk
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(1, str(Path(__file__).parents[2]))  # the product, before this folder's neighbours of the same names
 
 from bench.ingest import BATCH, bodies_of
 from bench.otlp_load import requests_of, run
