@@ -23,10 +23,6 @@ class Directory:
         ids = {alias: entry.id for entry in partners for alias in (entry.id, *entry.aliases)}
         return cls(partners, apis, ids, {entry.id: entry.name for entry in partners})
 
-    def partner_id(self, raw: str) -> str:
-        """The one ID behind every alias; what is not in the directory stays as the gateway says it."""
-        return self._ids.get(raw, raw)
-
     def aliases(self) -> dict[str, str]:
         """Every alias -> the ID behind it, where the two differ."""
         return {alias: partner_id for alias, partner_id in self._ids.items() if alias != partner_id}

@@ -160,7 +160,8 @@ def _make(scenario: Scenario, seed: int, directory: Directory, slice_ns: int) ->
         kept = Records()
         for payload in simulator.play(at_ns, until_ns):
             _collect(kept, _decoded(intake, payload))
-        kept.calls["partner"] = [directory.partner_id(partner) for partner in kept.calls["partner"]]
+        aliases = directory.aliases()
+        kept.calls["partner"] = [aliases.get(partner, partner) for partner in kept.calls["partner"]]
         yield until_ns, masker.mask(kept)
         at_ns = until_ns
 

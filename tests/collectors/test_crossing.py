@@ -59,5 +59,6 @@ def test_who_no_longer_waits_holds_up_nobody() -> None:
         gone.set_result(1)
         here.set_result(1)
         await asyncio.wait_for(stays, 30)
+        assert left.cancelled()
 
     asyncio.run(run())

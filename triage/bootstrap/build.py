@@ -76,6 +76,11 @@ def routes_of(settings: Settings) -> RouteCatalogue:
     return RouteCatalogue(templates, [document])
 
 
+def decoding_of(settings: Settings, mask_key: bytes, directory: Directory) -> Options:
+    """All that decides what a body becomes: the same for the service, its helper processes and `triage ingest`."""
+    return Options(mask_key, settings.retention_days, naming_of(settings), routes_of(settings), directory.aliases(), settings.days_kept())
+
+
 def key_of(settings: Settings, name: str, split_role: str = "") -> str:
     """A key from the settings, or the one kept in the data folder (made on first use). Raises ConfigError where several
     processes must share one."""
@@ -136,7 +141,7 @@ def build(settings: Settings, clock: Clock = time.time_ns, split_role: str = "")
     key = key_of(settings, "mask_key", split_role).encode()
     masker = Masker(key)
     directory = Directory.of(settings.partner, settings.api)
-    decoding = Options(key, settings.retention_days, naming_of(settings), routes_of(settings), directory.aliases(), settings.days_kept())
+    decoding = decoding_of(settings, key, directory)
     service = Service(settings, stores, masker, clock, Accounts(stores.state), directory, Telemetry(settings.otel_endpoint),
                       intake_of(decoding, masker, stores.records, clock), decoding, split_role=split_role)
     service.cleanups.append(("stores", stores.close))

@@ -19,9 +19,10 @@ from collectors.files import FORMATS, Body, read_bodies
 from collectors.gateways.append import Identities
 from collectors.intake import Intake
 from collectors.otlp_records import LogSink
-from triage.bootstrap.build import key_of, naming_of, open_stores, routes_of
+from triage.bootstrap.build import decoding_of, key_of, open_stores
 from triage.cli.target import target_settings
 from triage.config import Settings
+from triage.decoding.work import intake_of
 from triage.directory import Directory
 from triage.domain.columns import SIGNALS
 from triage.domain.records import Records
@@ -73,22 +74,23 @@ def ingest(files: tuple[Path, ...], format_: str, shift_to: str | None, as_json:
     sys.exit(0 if sum(totals.kept.values()) or totals.duplicate else 1)
 
 
-def _intake(settings: Settings, append: Append) -> Intake:
-    masker = Masker(key_of(settings, "mask_key").encode())
-    directory = Directory.of(settings.partner, settings.api)
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """In place of a store: what is appended elsewhere, without waiting for more."""
 
-    def keep(records: Records) -> tuple[Future[Appended], int]:
-        records.calls["partner"] = [directory.partner_id(partner) for partner in records.calls["partner"]]
-        masked = masker.mask(records)
+    append: Append
+
+    def submit(self, batch: MaskedRecords) -> Future[Appended]:
+        """Append now."""
         done: Future[Appended] = Future()
-        done.set_result(append(masked))
-        return done, masked.masked
+        done.set_result(self.append(batch))
+        return done
 
-    return Intake(
-        keep=keep, clock=time.time_ns, retention_days=settings.retention_days, kept_days=settings.days_kept(),
-        naming=naming_of(settings),
-        routes=routes_of(settings),
-    )
+
+def _intake(settings: Settings, append: Append) -> Intake:
+    key = key_of(settings, "mask_key").encode()
+    options = decoding_of(settings, key, Directory.of(settings.partner, settings.api))
+    return intake_of(options, Masker(key), _Sender(append), time.time_ns)
 
 
 @contextmanager
