@@ -18,7 +18,7 @@ from dashboards.query_words import at_least_ms, number_or_class, window_of
 from dashboards.record_search import search_after
 from dashboards.render import render
 from dashboards.rollup_model import health_cache
-from triage.domain.calls import OUTCOMES
+from triage.domain.calls import FAILED_OUTCOMES, OUTCOMES
 from triage.errors import BadInput
 from triage.ports.records import Condition
 
@@ -27,7 +27,6 @@ PAGE: Final = 50
 FILTERS: Final = ("partner", "api", "outcome", "status", "service", "trace", "code", "text", "min_ms", "since", "until")
 LIVE_SECONDS: Final = 5
 _LABELS: Final = {"outcome": "Result", "status": "Status", "min_ms": "At least, ms", "since": "Since", "until": "Until"}
-_FAILED: Final = tuple(outcome for outcome in OUTCOMES if outcome not in ("ok", "unknown"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def conditions(filters: Mapping[str, str]) -> list[Condition]:
     if api := filters.get("api"):
         where += _api(api)
     if outcome := filters.get("outcome"):
-        wanted = _FAILED if outcome == "failed" else tuple(outcome.split(","))
+        wanted = FAILED_OUTCOMES if outcome == "failed" else tuple(outcome.split(","))
         if unknown := [name for name in wanted if name not in OUTCOMES]:
             raise BadInput(f"`outcome` is `failed` or one of {', '.join(OUTCOMES)}; not {', '.join(unknown)}.")
         where.append(Condition("outcome", "in", wanted))

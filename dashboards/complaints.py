@@ -24,14 +24,15 @@ def register(parts: Parts, sent: Mapping[str, Any], kept: Kept) -> dict[str, Any
     result = look_up(parts, query, kept) if query else None
     calls = result.calls if result else ()
     traces = {call.trace_id for call in calls if call.trace_id} | ({result.trace_id} if result and result.trace_id else set())
-    if traces:
-        parts.records.pin(traces)
+    call_ids = [call.call_id for call in calls]
+    if traces or call_ids:
+        parts.records.pin(traces, call_ids)
     incident = result.incident if result else None
     body = {
         "at_ns": parts.clock(), "by": gate.person().name, "note": parts.mask_text(note), "channel": channel or "other",
         "query": result.matched_value if result and result.matched_value else parts.mask_text(query),
         "matched_kind": result.matched_kind if result else "", "matched_value": result.matched_value if result else "",
-        "reason": result.reason if result else "", "calls": [call.call_id for call in calls],
+        "reason": result.reason if result else "", "calls": call_ids,
         "trace_ids": sorted(traces), "incident_id": incident.id if incident else "",
     }
     tags = [f"incident:{incident.id}"] if incident else []

@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from triage.accounts.sessions import SESSION
+from triage.domain.calls import FAILED_OUTCOMES
 from triage.domain.columns import Signal
-from triage.domain.windows import DAY_NS, MINUTE_NS, day_of
+from triage.domain.incident import Incident
+from triage.domain.windows import DAY_NS, MINUTE_NS, Window, day_of
 from triage.errors import Conflict
 from triage.incidents import documents
 from triage.notify.ledger import DELIVERY, NOTICE
-from triage.ports.records import RecordStore
+from triage.ports.records import Condition, RecordStore
 from triage.ports.state import StateStore
 
 RUN: Final = "retention"
@@ -24,6 +26,7 @@ LAST: Final = "last"
 COMPLAINT: Final = "complaint"
 ANALYSIS_RUN: Final = "run"
 _PAGE: Final = 500
+_EXAMPLES: Final = 20  # calls of an incident
 _DAY_MINUTES: Final = DAY_NS // MINUTE_NS
 
 
@@ -81,22 +84,41 @@ def _drop_days(records: RecordStore, state: StateStore, periods: Periods, run: R
     )
     if not due:
         return
-    records.pin(_evidence(state))
+    records.pin(*_evidence(records, state))
     for day, signal in due:
         run.records[signal] = run.records.get(signal, 0) + records.drop_day(signal, day)
     run.days = sorted({day for day, _ in due})
 
 
-def _evidence(state: StateStore) -> set[str]:
-    """The traces that incidents show and complaints are about."""
-    traces = {trace_id for incident in documents.every(state) for trace_id in incident.trace_ids}
+def _evidence(records: RecordStore, state: StateStore) -> tuple[set[str], set[str]]:
+    """The traces that incidents show and complaints are about, and the call witnesses of both, since some have no trace."""
+    traces: set[str] = set()
+    witnesses: set[str] = set()
+    for incident in documents.every(state):
+        traces.update(incident.trace_ids)
+        if not incident.trace_ids:
+            witnesses.update(_failed_calls(records, incident))
     cursor: str | None = None
     while True:
         page = state.select(COMPLAINT, limit=_PAGE, cursor=cursor)
-        traces.update(trace_id for document in page.items for trace_id in document.body["trace_ids"])
+        for document in page.items:
+            traces.update(document.body["trace_ids"])
+            witnesses.update(document.body["calls"])
         cursor = page.next
         if cursor is None:
-            return traces
+            return traces, witnesses
+
+
+def _failed_calls(records: RecordStore, incident: Incident) -> list[str]:
+    """Some failed calls of an incident whose calls have no traces."""
+    where = [Condition(column, "in", values) for column, values in (
+        ("outcome", FAILED_OUTCOMES),
+        ("route", tuple(api.route for api in incident.apis)),
+        ("partner", tuple(partner.id for partner in incident.partners)),
+    ) if values]
+    window = Window(incident.first_seen_ns, incident.last_seen_ns + MINUTE_NS)
+    found: list[str] = records.search("calls", where, window, _EXAMPLES).rows.column("witness_id").to_pylist()
+    return found
 
 
 def _keep_run(state: StateStore, run: RetentionRun) -> None:

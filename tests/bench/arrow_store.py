@@ -106,7 +106,7 @@ class ArrowStore:
         table = pa.concat_tables(found).combine_chunks() if found else SCHEMAS[kind].empty_table()
         return matching(table, where) if where else table
 
-    def pin(self, trace_ids: Collection[str]) -> None:
+    def pin(self, trace_ids: Collection[str], witness_ids: Collection[str] = ()) -> None:
         """Nothing is ever dropped."""
 
     def settle_reads(self) -> None:

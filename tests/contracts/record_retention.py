@@ -116,6 +116,20 @@ class RecordRetention:
         assert store.find(uuid(1))[0].witness_id == span_id(1)
         assert store.append(batch).duplicate == {"spans": 1, "logs": 1, "calls": 1}, "what is pinned is known"
 
+    def test_pinned_witnesses_outlive_their_day(self, store: RecordStore, reopen: Reopen) -> None:
+        """What an access log alone has seen has no trace to pin."""
+        batch = masked([], [], [call(1, trace_id=""), call(2, trace_id=""), call(3)])
+        keep(store, batch)
+        store.pin([trace_id(3)], [span_id(1), span_id(3), span_id(99), ""])
+        store.settle_reads()
+        assert store.counts().days["calls"] == ["2026-03-02"]
+        assert store.drop_day("calls", "2026-03-02") == 1, "pinned twice is kept once"
+        store = reopen(store)
+        store.settle_reads()
+        assert (store.counts().kept["calls"], store.counts().days["calls"], scan(store, "calls")) == (2, [], [1, 3])
+        assert [found.witness_id for found in store.find(uuid(1))] == [span_id(1)]
+        assert store.append(batch).duplicate["calls"] == 2, "what is pinned is known"
+
     def test_ids_outlive_their_day(self, store: RecordStore, reopen: Reopen) -> None:
         aliases = {name: f"{name}-1" for name in ("interaction_id", "request_id", "gateway_request_id", "consent_id", "payment_id")}
         keep(store, masked(

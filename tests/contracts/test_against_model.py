@@ -14,7 +14,8 @@ import pytest
 from builders import DAY, T0, Row, call, log, masked, span, span_id, trace_id, uuid
 from contracts.record_checks import ALWAYS
 from elasticsearch import Elasticsearch
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from triage.analyse.rollup import call_rollups, customer_rollups, hours_of, united_customers, with_api
@@ -48,6 +49,7 @@ STEPS = st.lists(
         st.tuples(st.just("roll up"), st.sets(st.sampled_from(MINUTES), min_size=1)),
         st.tuples(st.just("drop roll-ups"), st.sampled_from(MINUTES)),
         st.tuples(st.just("pin"), st.sampled_from(TRACES)),
+        st.tuples(st.just("pin a witness"), st.integers(1, 6)),
         st.tuples(st.just("drop"), st.tuples(st.sampled_from(SIGNALS), st.sampled_from(DAYS))),
         st.tuples(st.just("reopen"), st.none()),
     ),
@@ -67,6 +69,9 @@ def act(store: RecordStore, step: Step, reopen: Open) -> tuple[RecordStore, obje
         return store, store.drop_rollups(argument)
     if what == "pin":
         store.pin([trace_id(argument)])
+        return store, None
+    if what == "pin a witness":
+        store.pin((), [span_id(argument)])
         return store, None
     if what == "drop":
         store.settle_reads()
@@ -134,7 +139,7 @@ def compare(steps: list[Step], open_store: Open) -> None:
         store.close()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(STEPS)
 def test_embedded(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder:
@@ -142,7 +147,7 @@ def test_embedded(steps: list[Step]) -> None:
 
 
 @pytest.mark.elastic
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_elastic(elastic_client: Elasticsearch, elastic_prefix: str, steps: list[Step]) -> None:
     with empty_again(elastic_client, elastic_prefix):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import DAY, MINUTE, T0, call, call_rollups, log, masked, span, trace_id
-from hypothesis import given, settings
+from builders import DAY, MINUTE, T0, call, call_rollups, log, masked, span, span_id, trace_id
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.accounts.accounts import Accounts, Principal
@@ -16,7 +17,7 @@ from triage.accounts.sessions import LIFETIME_NS, Sessions
 from triage.config import load_settings
 from triage.domain.codec import to_body
 from triage.domain.columns import SIGNALS
-from triage.domain.incident import Incident
+from triage.domain.incident import Impact, Incident
 from triage.domain.windows import MINUTE_NS, Window
 from triage.errors import ConfigError
 from triage.incidents import documents
@@ -49,7 +50,7 @@ def test_each_signal_is_kept_for_its_own_time() -> None:
     assert (again.records, again.days, again.rollups, again.documents) == ({}, [], 0, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.fixed_dictionaries({signal: st.integers(1, 12) for signal in SIGNALS}))
 def test_what_is_younger_than_its_period_stays(days: dict[Any, int]) -> None:
     records = filled(14, MemoryRecordStore())
@@ -62,17 +63,30 @@ def test_what_is_younger_than_its_period_stays(days: dict[Any, int]) -> None:
 def test_evidence_of_incidents_and_complaints_outlives_it() -> None:
     records, state = filled(40, MemoryRecordStore()), MemoryStateStore()
     documents.write(state, incident(trace_ids=[trace_id(38)]))
-    state.put("complaint", "CMP-1", {"trace_ids": [trace_id(35)]}, version=None)
+    state.put("complaint", "CMP-1", {"trace_ids": [trace_id(35)], "calls": []}, version=None)
+    state.put("complaint", "CMP-2", {"trace_ids": [], "calls": [span_id(36)]}, version=None)
     expire(records, state, PERIODS, T0)
     for number in (38, 35):
         assert all(len(records.by_trace(signal, [trace_id(number)])) == 1 for signal in SIGNALS)
     assert len(records.by_trace("spans", [trace_id(36)])) == 0
+    assert len(records.witnesses([span_id(36)])) == 1, "a call that no trace tells of"
+    assert len(records.witnesses([span_id(37)])) == 0
 
 
-def incident(**values: Any) -> Incident:
+def test_failed_calls_of_an_incident_without_traces_outlive_it() -> None:
+    records, state, at = MemoryRecordStore(), MemoryStateStore(), T0 - 35 * DAY
+    refused = {"trace_id": "", "outcome": "partner_error", "status": 401}
+    records.append(masked([], [], [
+        call(1, time_ns=at, **refused), call(2, time_ns=at, trace_id=""), call(3, time_ns=at, **refused | {"partner": "other"})]))
+    documents.write(state, incident(at, partners=[Impact("fintech-one", "Fintech One", 1, 2)]))
+    expire(records, state, PERIODS, T0)
+    assert [len(records.witnesses([span_id(number)])) for number in (1, 2, 3)] == [1, 0, 0]
+
+
+def incident(at: int = T0, **values: Any) -> Incident:
     return Incident(
         id="INC-1", title="t", kind="errors", severity="high", state="resolved", scope="", summary="", whose_side="bank", key="k",
-        first_seen_ns=T0, last_seen_ns=T0, opened_ns=T0, **values)
+        first_seen_ns=at, last_seen_ns=at, opened_ns=T0, **values)
 
 
 def test_rollups_outlive_records_and_go_after_their_own_time() -> None:

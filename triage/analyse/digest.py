@@ -48,7 +48,7 @@ class Digest:
     groups: list[GroupSeen]
     versions: dict[tuple[str, str], int]
     model: dict[str, Any]
-    records: int
+    call_records: int  # of the chunk's own minutes
     moved: dict[str, str] = field(default_factory=dict)
     taken: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -67,8 +67,7 @@ def digest(chunk: Chunk, model: Mapping[str, Any], taught: Taught, services: Col
         calls=call_rollups(mine), customers=united_customers(chunk.customers, customer_rollups(mine)),
         errors=_error_rollups(found.cells), use=use_rollups(mine), groups=list(found.groups.values()),
         versions=versions, model=grouping.to_state(),
-        records=len(chunk.calls) + len(chunk.error_spans) + len(chunk.error_logs), moved=dict(grouping.moved),
-        taken=found.taken,
+        call_records=len(mine), moved=dict(grouping.moved), taken=found.taken,
     )
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage.analyse.grouping.fingerprint import ErrorEvent
-from triage.domain.calls import FAULT_OUTCOMES
+from triage.domain.calls import FAILED_OUTCOMES, FAULT_OUTCOMES
 from triage.domain.windows import MINUTE_NS
 
 CLIENT: Final = 3
@@ -41,7 +41,6 @@ FLAG_WORDS: Final = {
     "UAEX": "the authorisation service refused", "RL": "rate limit exceeded", "DC": "the caller went away",
 }
 """Envoy's response flags for people."""
-FAILED: Final = ("customer_error", "partner_error", "gateway_error", "bank_error", "external_error")
 
 
 @dataclass(slots=True)
@@ -150,7 +149,7 @@ def own_service(callee: str, services: frozenset[str]) -> str:
 
 def call_events(calls: pa.Table, origins: dict[str, Origin], services: frozenset[str]) -> Iterable[Happened]:
     """Events of the failing calls (from `with_api`). `services` are the bank's own, which a callee's name is looked up in."""
-    failing = calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED)))
+    failing = calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED_OUTCOMES)))
     for row in _rows(failing):
         origin = origins.get(row["trace_id"]) if row["outcome"] in FAULT_OUTCOMES else None
         service, outcome = began(row, origin, services)
@@ -183,7 +182,7 @@ def log_events(error_logs: pa.Table, calls: pa.Table) -> Iterable[Happened]:
     of_trace = {row["trace_id"]: row for row in _calls_of(calls, error_logs, "partner", "api", "outcome")}
     for row in _rows(error_logs):
         call = of_trace.get(row["trace_id"], {})
-        if call.get("outcome") in FAILED:
+        if call.get("outcome") in FAILED_OUTCOMES:
             continue
         yield Happened(
             row["time_ns"] // MINUTE_NS, row["time_ns"], call.get("partner", ""), call.get("api", ""), row["service"], "bank_error",

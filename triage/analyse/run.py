@@ -181,7 +181,7 @@ def _digest_chunk(records: RecordStore, memory: Memory, minutes: list[int], read
     records.replace_rollups("use", minutes, result.use)
     records.replace_rollups("customers", hours, result.customers)
     memory.learn(result)
-    return result.records + (pc.sum(chunk.presence.column("records")).as_py() or 0)
+    return result.call_records + (pc.sum(chunk.presence.column("records")).as_py() or 0)
 
 
 def _judge(

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage.analyse.compare import Attributes
-from triage.analyse.events import CLIENT, DATABASE, FAILED, called, origins_of
+from triage.analyse.events import CLIENT, DATABASE, called, origins_of
 from triage.analyse.impact import ImpactOf
 from triage.analyse.problems import UNKNOWN, Problem
 from triage.analyse.ranking.tables import LogTable, SpanTable
 from triage.analyse.slowness import SlowApi
 from triage.analyse.suspects import Places, Samples
 from triage.calls.join import derive_calls
-from triage.domain.calls import FAULT_OUTCOMES
+from triage.domain.calls import FAILED_OUTCOMES, FAULT_OUTCOMES
 from triage.domain.incident import ApiImpact, Impact
 from triage.domain.windows import MINUTE_NS, Window
 from triage.ports.masked import arrow_schema
@@ -42,6 +42,8 @@ _CALL_ATTRIBUTES: Final = {
     "partner": "partner", "route": "http.route", "method": "http.request.method", "instance": "gateway instance",
     "version": "gateway version", "environment": "deployment.environment.name", "service": "upstream service",
 }
+UNSAID: Final = frozenset(_CALL_ATTRIBUTES[column] for column in ("instance", "version", "environment", "service"))
+"""What some witnesses of a call do not say: an access-log line often names no version, a gateway's span no upstream."""
 
 
 def fetch_samples(records: RecordStore, problem: Problem, impact: ImpactOf) -> Samples:
@@ -83,7 +85,7 @@ def _of_others(problem: Problem, failing: pa.Table) -> set[str]:
 
 def _failed_of(witnesses: pa.Table) -> pa.Table:
     calls = derive_calls(witnesses)
-    return calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED)))
+    return calls.filter(pc.is_in(calls.column("outcome"), pa.array(FAILED_OUTCOMES)))
 
 
 def _failing_calls(

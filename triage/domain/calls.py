@@ -24,6 +24,7 @@ SIDE_OF: Final[dict[str, Side]] = {
     "external_error": "external",
 }
 
+FAILED_OUTCOMES: Final = tuple(SIDE_OF)
 FAULT_OUTCOMES: Final = frozenset({"gateway_error", "bank_error", "external_error"})
 """Outcomes that are not the caller's doing."""
 

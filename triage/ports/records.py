@@ -6,7 +6,7 @@ Promises of every adapter (one contract suite, `tests/contracts/record_store_con
 2. Appending a record again MUST change nothing; it is counted as a duplicate. Identity is `ID_COLUMNS` (and the record's own
    time, which decides its day), never the time of arrival.
 3. The same data MUST give the same answers on every adapter.
-4. `drop_day` MUST remove a whole day of a signal and free its space; pinned traces outlive it. Its IDs MUST stay known
+4. `drop_day` MUST remove a whole day of a signal and free its space; what is pinned outlives it. Its IDs MUST stay known
    (`last_seen`), but for span IDs, until `tend` forgets them.
 5. What cannot be answered MUST raise (`StoreUnavailable`, `StoreError`), never be answered as empty.
 6. Each durable append MUST leave a receipt with the minutes it touched, before `append` returns. A receipt stays until
@@ -182,8 +182,8 @@ class RecordStore(Protocol):
         """Bytes that the records and roll-ups take on disk (0 where there is none)."""
         ...
 
-    def pin(self, trace_ids: Collection[str]) -> None:
-        """Keep these traces (spans, logs, witnesses) beyond retention. Idempotent."""
+    def pin(self, trace_ids: Collection[str], witness_ids: Collection[str] = ()) -> None:
+        """Keep these traces (spans, logs, witnesses), and these call witnesses, beyond retention. Idempotent."""
         ...
 
     def drop_day(self, signal: Signal, day: str) -> int:

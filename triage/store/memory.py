@@ -55,7 +55,8 @@ class MemoryRecords:
     rows: dict[Signal, dict[Key, Row]] = field(default_factory=lambda: {signal: {} for signal in SIGNALS})
     receipts: dict[str, Receipt] = field(default_factory=dict)
     rollups: dict[RollupKind, dict[int, list[Row]]] = field(default_factory=lambda: {kind: {} for kind in ROLLUP_KINDS})
-    pinned: set[str] = field(default_factory=set)
+    pinned: set[str] = field(default_factory=set)  # traces
+    pinned_witnesses: set[str] = field(default_factory=set)
     dropped: set[tuple[Signal, str]] = field(default_factory=set)  # days of which only pinned records are left
     ledger: dict[str, str] = field(default_factory=dict)  # ID -> the last day that it was seen on
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -217,18 +218,20 @@ class MemoryRecordStore:
         self.ping()
         return 0
 
-    def pin(self, trace_ids: Collection[str]) -> None:
-        """Remember the traces."""
+    def pin(self, trace_ids: Collection[str], witness_ids: Collection[str] = ()) -> None:
+        """Remember them."""
         self.ping()
         with self._data.lock:
             self._data.pinned |= set(trace_ids) - {""}
+            self._data.pinned_witnesses |= set(witness_ids)
 
     def drop_day(self, signal: Signal, day: str) -> int:
-        """Delete the day's rows whose trace is not pinned."""
+        """Delete the day's rows that are not pinned."""
         self.ping()
         with self._data.lock:
-            rows, pinned = self._data.rows[signal], self._data.pinned
-            gone = [key for key, row in rows.items() if key[0] == day and row["trace_id"] not in pinned]
+            rows, traces, witnesses = self._data.rows[signal], self._data.pinned, self._data.pinned_witnesses
+            gone = [key for key, row in rows.items()
+                    if key[0] == day and row["trace_id"] not in traces and row.get("witness_id") not in witnesses]
             for key in gone:
                 del rows[key]
             self._data.dropped.add((signal, day))

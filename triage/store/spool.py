@@ -308,9 +308,9 @@ class SpooledRecordStore:
         """The inner store's."""
         return self._inner.disk_bytes()
 
-    def pin(self, trace_ids: Collection[str]) -> None:
+    def pin(self, trace_ids: Collection[str], witness_ids: Collection[str] = ()) -> None:
         """The inner store's."""
-        self._inner.pin(trace_ids)
+        self._inner.pin(trace_ids, witness_ids)
 
     def drop_day(self, signal: Signal, day: str) -> int:
         """The inner store's."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from triage.analyse.events import CALL_WITNESS_COLUMNS, ERROR_SEVERITY, FAILED, LOG_COLUMNS, SPAN_COLUMNS, Happened, error_events
+from triage.analyse.events import CALL_WITNESS_COLUMNS, ERROR_SEVERITY, LOG_COLUMNS, SPAN_COLUMNS, Happened, error_events
 from triage.analyse.grouping.assignment import Assignment
 from triage.analyse.grouping.fingerprint import Fingerprint
 from triage.analyse.grouping.group_rules import GroupRule, Matcher, RuleBook
@@ -20,6 +20,7 @@ from triage.analyse.grouping.taught import Placed, Taught
 from triage.analyse.grouping.teaching import load_taught
 from triage.analyse.rollup import with_api
 from triage.calls.join import derive_calls
+from triage.domain.calls import FAILED_OUTCOMES
 from triage.domain.windows import DAY_NS, MINUTE_NS, Window
 from triage.ports.records import Condition, RecordStore
 from triage.ports.state import StateStore
@@ -111,7 +112,7 @@ def _read(records: RecordStore, minutes: Sequence[int], services: frozenset[str]
         if not mine:
             continue
         window = Window((mine[0] - 1) * MINUTE_NS, (mine[-1] + 2) * MINUTE_NS)
-        witnesses = records.scan("calls", window, CALL_WITNESS_COLUMNS, [Condition("outcome", "in", FAILED)])
+        witnesses = records.scan("calls", window, CALL_WITNESS_COLUMNS, [Condition("outcome", "in", FAILED_OUTCOMES)])
         spans = records.scan("spans", window, SPAN_COLUMNS, [Condition("status", "=", 2)])
         logs = records.scan("logs", window, LOG_COLUMNS, [Condition("severity", ">=", ERROR_SEVERITY)])
         found.extend(error_events(mine, with_api(derive_calls(witnesses)), spans, logs, services))

@@ -241,9 +241,9 @@ class ElasticRecordStore:
                 index=f"{self._names.prefix}-*", metric="store", filter_path="_all.total.store.size_in_bytes").body
         return int(stats.get("_all", {}).get("total", {}).get("store", {}).get("size_in_bytes", 0))
 
-    def pin(self, trace_ids: Collection[str]) -> None:
+    def pin(self, trace_ids: Collection[str], witness_ids: Collection[str] = ()) -> None:
         """See `Retention`."""
-        self._retention.pin(trace_ids)
+        self._retention.pin(trace_ids, witness_ids)
 
     def drop_day(self, signal: Signal, day: str) -> int:
         """See `Retention`."""

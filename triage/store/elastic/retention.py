@@ -1,12 +1,12 @@
 """Retention on Elasticsearch: pins, days dropped as whole indices, and what is held.
 
-A pin is a note of the trace ID. When a day is dropped, the documents of pinned traces are copied into an index of their own,
+A pin is a note of a trace ID or a witness ID. When a day is dropped, the documents of what is pinned are copied into an index of their own,
 which takes the place of the day's index behind the alias in one change of the cluster state: no reader sees both or neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -46,11 +46,12 @@ class Retention:
         self._cluster = cluster
         self._ledger = ledger
 
-    def pin(self, trace_ids: Collection[str]) -> None:
-        """Note the traces."""
+    def pin(self, trace_ids: Collection[str], witness_ids: Collection[str]) -> None:
+        """Note the traces and the witnesses."""
         lines: list[dict[str, Any]] = []
-        for trace_id in sorted(set(trace_ids) - {""}):
-            lines += [{"index": {"_index": self._names.pins, "_id": trace_id}}, {"trace_id": trace_id}]
+        for field, wanted in (("trace_id", trace_ids), ("witness_id", witness_ids)):
+            for value in sorted(set(wanted) - {""}):
+                lines += [{"index": {"_index": self._names.pins, "_id": value}}, {field: value}]
         write_checked(self._bulk, lines, copies=self._cluster.view().copies)
 
     def drop_day(self, signal: Signal, day: str) -> int:
@@ -72,24 +73,30 @@ class Retention:
         return total - kept
 
     def _copy_pinned(self, signal: Signal, index: str, pinned: str) -> int:
-        """Copy the pinned traces' documents; returns their number."""
-        copied = 0
-        for pins in self._search.everything(self._names.pins, {"match_all": {}}, "_doc", ["trace_id"]):
-            traces = [hit["_source"]["trace_id"] for hit in pins]
-            for start in range(0, len(traces), _TERMS):
-                query = {"terms": {"trace_id": traces[start : start + _TERMS]}}
-                for hits in self._search.everything(index, query, "time_ns", ("*",)):
-                    if hits and not copied:
-                        self._make_pinned(signal, pinned)
-                    lines: list[dict[str, Any]] = []
-                    for hit in hits:
-                        lines += [{"index": {"_index": pinned, "_id": hit["_id"]}}, hit["_source"]]
-                    write_checked(self._bulk, lines, copies=self._cluster.view().copies)
-                    copied += len(hits)
+        """Copy the documents of what is pinned; returns their number."""
+        copied: set[str] = set()  # a witness can be pinned twice, by its trace too
+        for query in self._pinned_queries(signal):
+            for hits in self._search.everything(index, query, "time_ns", ("*",)):
+                if hits and not copied:
+                    self._make_pinned(signal, pinned)
+                lines: list[dict[str, Any]] = []
+                for hit in hits:
+                    lines += [{"index": {"_index": pinned, "_id": hit["_id"]}}, hit["_source"]]
+                write_checked(self._bulk, lines, copies=self._cluster.view().copies)
+                copied.update(hit["_id"] for hit in hits)
         if copied:
             with translated():
                 self._client.indices.refresh(index=pinned)
-        return copied
+        return len(copied)
+
+    def _pinned_queries(self, signal: Signal) -> Iterator[dict[str, Any]]:
+        """What finds the pinned records of a signal, some IDs a query."""
+        fields = ("trace_id", "witness_id") if signal == "calls" else ("trace_id",)
+        for pins in self._search.everything(self._names.pins, {"match_all": {}}, "_doc", fields):
+            for field in fields:
+                values = [hit["_source"][field] for hit in pins if field in hit["_source"]]
+                for start in range(0, len(values), _TERMS):
+                    yield {"terms": {field: values[start : start + _TERMS]}}
 
     def _make_pinned(self, signal: Signal, pinned: str) -> None:
         with translated():

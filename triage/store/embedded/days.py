@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import duckdb
 
-from triage.domain.columns import SIGNALS
+from triage.domain.columns import SIGNALS, Signal
 from triage.errors import StoreFormatError, StoreUnavailable
 from triage.ports.rollups import SCHEMAS
 from triage.store.embedded.sql import arrow_ddl, signal_ddl
@@ -30,10 +30,20 @@ _DAY_TABLES: Final = [
     "CREATE TABLE IF NOT EXISTS {db}.ids (hash UBIGINT, mark INTEGER)",  # mark: epoch minute * 8 + signal bits
     "CREATE TABLE IF NOT EXISTS {db}.receipts (receipt_id VARCHAR, at_ns BIGINT, minutes BIGINT[])",
 ]
-_PINNED_TABLES: Final = [*_DAY_TABLES, "CREATE TABLE IF NOT EXISTS {db}.pins (trace_id VARCHAR)"]
+_PINNED_TABLES: Final = [
+    *_DAY_TABLES, "CREATE TABLE IF NOT EXISTS {db}.pins (trace_id VARCHAR)",
+    "CREATE TABLE IF NOT EXISTS {db}.pinned_witnesses (witness_id VARCHAR)",
+]
 _ROLLUP_TABLES: Final = [
     f"CREATE TABLE IF NOT EXISTS {{db}}.{kind} ({arrow_ddl(schema)})" for kind, schema in SCHEMAS.items()
 ]
+
+
+def is_pinned(signal: Signal) -> str:
+    """The SQL condition that a row of a signal's table outlives its day."""
+    of_trace = f"trace_id IN (SELECT trace_id FROM {PINNED}.pins)"
+    of_witness = f" OR witness_id IN (SELECT witness_id FROM {PINNED}.pinned_witnesses)"
+    return f"({of_trace}{of_witness if signal == 'calls' else ''})"
 
 
 class DuckFiles:

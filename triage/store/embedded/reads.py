@@ -18,7 +18,7 @@ from triage.ports.records import PRESENCE_SCHEMA, PRESENT, Condition, Counts, Re
 from triage.ports.rollups import SCHEMAS
 from triage.store.conditions import check, check_columns
 from triage.store.cursors import decode_cursor, encode_cursor
-from triage.store.embedded.days import PINNED, DuckFiles, first_line
+from triage.store.embedded.days import PINNED, DuckFiles, first_line, is_pinned
 from triage.store.embedded.sql import names, where_sql
 from triage.store.presence import presence_joined
 
@@ -151,10 +151,9 @@ class DuckReader:
         return Counts(kept, min(bounds, default=None), max(bounds, default=None), days)
 
     def _pinned_in(self, database: str, signal: Signal) -> int:
-        if not self.rows(f"SELECT count(*) FROM {PINNED}.pins")[0][0]:
+        if not self.rows(f"SELECT (SELECT count(*) FROM {PINNED}.pins) + (SELECT count(*) FROM {PINNED}.pinned_witnesses)")[0][0]:
             return 0
-        sql = f"SELECT count(*) FROM {database}.{signal} WHERE trace_id IN (SELECT trace_id FROM {PINNED}.pins)"
-        return int(self.rows(sql)[0][0])
+        return int(self.rows(f"SELECT count(*) FROM {database}.{signal} WHERE {is_pinned(signal)}")[0][0])
 
     def _databases(self, window: Window) -> list[str]:
         first, last = (day_of(min(max(at, 0), 2**63 - 1)) for at in (window.start_ns, window.end_ns - 1))

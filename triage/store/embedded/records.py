@@ -22,7 +22,7 @@ from triage.ports.masked import MaskedRecords, arrow_schema
 from triage.ports.records import ROLLUP_KINDS, Appended, Condition, Counts, Found, Receipt, RecordPage, RollupKind
 from triage.ports.rollups import SCHEMAS
 from triage.store.embedded.compact import compacted, mark
-from triage.store.embedded.days import PINNED, DuckFiles
+from triage.store.embedded.days import PINNED, DuckFiles, is_pinned
 from triage.store.embedded.ledger import LedgerKeeper
 from triage.store.embedded.lookup import DuckLookup
 from triage.store.embedded.reads import DuckReader
@@ -169,13 +169,13 @@ class EmbeddedRecordStore:
         self._refuse_closed()
         return self._files.disk_bytes() + self._ledger.disk_bytes() + self._spans.disk_bytes()
 
-    def pin(self, trace_ids: Collection[str]) -> None:
-        """Note the traces; their records move to the file that outlives the days when their day is dropped."""
-        wanted = [trace_id for trace_id in set(trace_ids) if trace_id]
-        if wanted:
-            self._writer.change(lambda cursor: cursor.execute(
-                f"INSERT INTO {PINNED}.pins SELECT t FROM (SELECT unnest(?) AS t) WHERE t NOT IN"
-                f" (SELECT trace_id FROM {PINNED}.pins)", [wanted]))
+    def pin(self, trace_ids: Collection[str], witness_ids: Collection[str] = ()) -> None:
+        """Note them; their records move to the file that outlives the days when their day is dropped."""
+        for table, column, ids in (("pins", "trace_id", trace_ids), ("pinned_witnesses", "witness_id", witness_ids)):
+            if wanted := sorted(set(ids) - {""}):
+                self._writer.change(partial(_execute, (
+                    f"INSERT INTO {PINNED}.{table} SELECT t FROM (SELECT unnest(?) AS t)"
+                    f" WHERE t NOT IN (SELECT {column} FROM {PINNED}.{table})"), [wanted]))
 
     def drop_day(self, signal: Signal, day: str) -> int:
         """Move what is pinned, drop the rest; the file goes when its last signal does."""
@@ -186,7 +186,7 @@ class EmbeddedRecordStore:
         if day not in self._files.days():
             return 0
         database = self._files.databases([day])[0]
-        sql = f"SELECT * EXCLUDE (key) FROM {database}.{signal} WHERE trace_id IN (SELECT trace_id FROM {PINNED}.pins)"
+        sql = f"SELECT * EXCLUDE (key) FROM {database}.{signal} WHERE {is_pinned(signal)}"
         pinned = self._reader.arrow(sql).cast(arrow_schema(signal))
         total = int(self._reader.rows(f"SELECT count(*) FROM {database}.{signal}")[0][0])
         if len(pinned):
