@@ -3,7 +3,7 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON_ENV := .venv/bin
-QUICK := not elastic and not browser and not system and not faults
+QUICK := not elastic and not browser and not system and not faults and not slow
 REPEAT ?= 20
 OUTAGE ?= 60
 FAULTS := $(patsubst %,tests/system/test_%.py,kill follow_kill elastic_stop cluster full_disk)
@@ -22,11 +22,11 @@ test:  ## Set up, then every test: unit, contracts on all back ends, a real Elas
 	@scripts/setup.sh test
 	$(PYTHON_ENV)/python -m pytest $(ARGS)
 
-check:  ## Style, types and the tests that need no other process; under a minute
+check:  ## Style, types and the quick tests, which need no other program, with fewer examples; under a minute
 	@scripts/setup.sh check
 	$(PYTHON_ENV)/ruff check .
 	$(PYTHON_ENV)/mypy
-	$(PYTHON_ENV)/python -m pytest -q -n 2 -m "$(QUICK)" $(ARGS)
+	$(PYTHON_ENV)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK)" --hypothesis-profile=quick $(ARGS)
 
 bench:  ## Figures of this machine: start, ingest on both stores, one analysis run, and what the analysis finds in labelled faults
 	@scripts/setup.sh check

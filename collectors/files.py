@@ -42,7 +42,7 @@ def read_bodies(file: Path, format_: str = "auto") -> Iterator[Body]:
         try:
             yield from _bodies(stream, file, format_, raw.tell)
         except (EOFError, gzip.BadGzipFile, OSError) as error:
-            raise BadInput(f"{file.name}: the gzip data are broken: {error}") from error
+            raise BadInput(f"the gzip data are broken: {file.name}: {error}") from error
 
 
 def _bodies(stream: IO[bytes], file: Path, format_: str, tell: Callable[[], int]) -> Iterator[Body]:
@@ -70,7 +70,7 @@ def _recognised(start: bytes, file: Path, format_: str) -> str:
     lines = [line for line in start.decode("utf-8", "replace").splitlines()[:20] if line.strip()]
     kind = next((gateway.kind for gateway in GATEWAYS if any(gateway.recognise(line) for line in lines)), None)
     if kind is None:
-        raise BadInput(f"{file.name}: the format is not recognised; name it with --format ({', '.join(FORMATS[1:])})")
+        raise BadInput(f"the format is not recognised: {file.name}; name it with --format ({', '.join(FORMATS[1:])})")
     return kind
 
 

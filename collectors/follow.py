@@ -21,7 +21,7 @@ from collectors.gateways import KINDS
 from collectors.gateways.append import Identities
 from collectors.intake import Intake
 from collectors.tail import Batch, Key, Position, Tail, find_again, is_plain, successors
-from triage.errors import BadInput, StoreError
+from triage.errors import BadInput, StoreError, counted_as
 
 FORMATS: Final = ("auto", *sorted(KINDS))
 POLL_S: Final = 0.5
@@ -233,7 +233,7 @@ class Follower:
         except BadInput as error:
             counters = self.intake.counters
             with counters.lock:
-                counters.rejected[error.reason] += batch.lines
+                counters.rejected[counted_as(error.reason)] += batch.lines
             _LOG.warning("%s: %d lines from line %d on: %s", position.path, batch.lines, position.line, error.reason)
             return ""
         sources = records.calls["source"]

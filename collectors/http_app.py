@@ -22,7 +22,7 @@ from collectors.gateways import KINDS
 from collectors.intake import LARGE, Encoding, Intake, Outcome, Pending
 from collectors.limits import Limits, decompress, too_large
 from collectors.otlp_answers import CONTENT_TYPE, export_body, logs_response, metrics_response, status_body, traces_response
-from triage.errors import BadInput, StoreError, StoreUnavailable, TooLarge
+from triage.errors import BadInput, StoreError, StoreUnavailable, TooLarge, counted_as
 from triage.ports.records import Appended
 
 Scope = MutableMapping[str, Any]
@@ -124,10 +124,10 @@ class FrontDoor:
         if method != "POST":
             return 405, "use POST"
         if signal == "gateway" and kind not in ("auto", "otel") and kind not in KINDS:
-            return 404, f"the gateway kind {kind!r} is not known; known are {', '.join(sorted(KINDS))}, otel and auto"
+            return 404, f"the gateway kind is not known: {kind!r}; known are {', '.join(sorted(KINDS))}, otel and auto"
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if signal not in ("gateway", "local") and content_type not in ("application/x-protobuf", "application/json"):
-            return 415, f"Content-Type {content_type!r} is not supported; send application/x-protobuf or application/json"
+            return 415, f"the Content-Type is not supported: {content_type!r}; send application/x-protobuf or application/json"
         answer = (self._local.authorise if signal == "local" else self._authorise)(headers.get("authorization", ""))
         reason = await asyncio.wrap_future(answer) if isinstance(answer, Future) else answer
         return (401, reason) if reason else None
@@ -198,7 +198,7 @@ class FrontDoor:
     ) -> Answer:
         counters = self._intake.counters
         with counters.lock:
-            counters.refused[f"{status} {message}"[:160] if len(counters.refused) < 200 else f"{status}"] += 1
+            counters.refused[f"{status} {counted_as(message)}"] += 1
         body = status_body(_RPC_CODE.get(status, 2), message, encoding)
         return Answer(status, body, CONTENT_TYPE[encoding], retry_after_s, close)
 

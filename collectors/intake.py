@@ -22,6 +22,7 @@ from collectors.routes import RouteCatalogue
 from triage.domain.columns import ALIAS_COLUMNS, SIGNALS, Signal
 from triage.domain.records import Records
 from triage.domain.windows import DAY_NS, HOUR_NS
+from triage.errors import counted_as
 from triage.ports.records import Appended
 
 Encoding = Literal["protobuf", "json"]
@@ -42,7 +43,7 @@ class Counters:
     lock: threading.Lock = field(default_factory=threading.Lock)
     kept: Counter[str] = field(default_factory=Counter)
     duplicate: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)  # by reason
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason without detail
     refused: Counter[str] = field(default_factory=Counter)  # whole requests, by reason
     masked: int = 0
     cut: int = 0
@@ -159,7 +160,7 @@ class Intake:
         now = self.clock()
         for rejection in records.rejected:
             for value in rejection.ids:
-                self.refused.note(value, rejection.reason)
+                self.refused.note(value, counted_as(rejection.reason))
         oldest = {signal: now - self.kept_days.get(signal, self.retention_days) * DAY_NS for signal in SIGNALS}
         refuse_times(records, oldest, now + HOUR_NS, self.refused)
         if any(records.size(signal) for signal in SIGNALS):
@@ -177,7 +178,7 @@ class Intake:
         with counters.lock:
             counters.kept.update(appended.kept)
             counters.duplicate.update(appended.duplicate)
-            counters.rejected.update(reason for _, reason in pending.rejected)
+            counters.rejected.update(counted_as(reason) for _, reason in pending.rejected)
             counters.masked += pending.masked
             counters.cut += pending.cut
             counters.sources[pending.source] = pending.at_ns

@@ -35,7 +35,7 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
         return _inflate(body, zlib.MAX_WBITS, limit, name)
     if name == "zstd":
         return _unzstd(body, limit)
-    raise BadInput(f"Content-Encoding {encoding!r} is not supported; send gzip, zstd, deflate or none")
+    raise BadInput(f"the Content-Encoding is not supported: {encoding!r}; send gzip, zstd, deflate or none")
 
 
 def too_large(limit: int) -> TooLarge:

@@ -7,39 +7,28 @@ from typing import Final
 
 from flask import Blueprint, Flask, Response, request
 
-from dashboards import (
-    admin,
-    apis,
-    auth,
-    calls,
-    changes,
-    failures,
-    gate,
-    group_rules,
-    groups,
-    headers,
-    health,
-    home,
-    incidents,
-    lookup_pages,
-    partners,
-    receivers,
-    records,
-    render,
-    silences,
-    traces,
-)
+from dashboards import changes, failures, gate, headers, home, render
+from dashboards.admin import auth, probes
+from dashboards.admin import views as admin
+from dashboards.alerts import receivers, silences
 from dashboards.api import blueprints as api_blueprints
 from dashboards.api.openapi import refuse_unknown
 from dashboards.attempt import attempt
+from dashboards.groups import rules as group_rules
+from dashboards.groups import views as groups
+from dashboards.health import apis, partners
+from dashboards.health.rollups import HealthCache
+from dashboards.incidents import views as incidents
+from dashboards.lookup import views as lookup
 from dashboards.parts import ConsoleSettings, Parts
-from dashboards.rollup_model import HealthCache
+from dashboards.records import calls, traces
+from dashboards.records import views as records
 
 SEE_OTHER: Final = 303
 LARGEST_BODY: Final = 256 * 1024  # a pasted mail is far smaller
 
 PAGES: Final[tuple[Blueprint, ...]] = (
-    auth.pages, home.pages, health.pages, incidents.pages, traces.pages, lookup_pages.pages, calls.pages, records.pages, partners.pages,
+    auth.pages, home.pages, probes.pages, incidents.pages, traces.pages, lookup.pages, calls.pages, records.pages, partners.pages,
     apis.pages, groups.pages, group_rules.pages, changes.pages, receivers.pages, silences.pages, admin.pages,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
@@ -27,6 +28,9 @@ _NEXT: Final = {
     500: "It was noted in the service's log. Try again; if it stays, run `triage doctor`.",
     503: "Nothing that was acknowledged is lost. This page tries again by itself.",
 }
+
+
+_FIELD: Final = re.compile(r"`(\w+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,9 @@ def _answer(error: Exception) -> Response:
     elif failure.status == 401:
         response = _to_sign_in()
     else:
-        page = ErrorPage(failure.status, TITLES.get(failure.status, "Not possible"), failure.detail,
-                         _NEXT.get(failure.status, ""), retry=failure.status == 503)
+        filtered = failure.status == 400 and request.method == "GET" and bool(request.args)
+        page = ErrorPage(failure.status, TITLES.get(failure.status, "Not possible"), _FIELD.sub(r"‘\1’", failure.detail),
+                         _NEXT.get(failure.status, ""), retry=failure.status == 503, back=request.path if filtered else "")
         response = Response(render(page, failure.status))
     response.status_code = failure.status if failure.status != 401 or request.path.startswith("/api/") else 302
     response.headers.update(failure.headers)

@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from dashboards import gate
-from dashboards.rollup_model import api_id, health_cache
+from dashboards.health.rollups import api_id, health_cache
 
 pages: Final = Blueprint("home", __name__)
 _INCIDENT: Final = re.compile(r"(?:inc-?\s*)?#?(\d{1,9})\Z", re.IGNORECASE)

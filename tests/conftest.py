@@ -12,8 +12,10 @@ from elasticsearch import Elasticsearch, OrjsonSerializer
 sys.path.insert(0, str(Path(__file__).parent))  # builders, contracts, elastic_node
 sys.path.append(str(Path(__file__).parents[1]))  # last, so that an installed wheel comes before the source tree
 
+import examples
 from elastic_node.node import running_node
 
+examples.prepare()
 pytest.register_assert_rewrite("contracts")  # so that a broken promise is shown with its values
 
 

@@ -18,11 +18,20 @@ class ConfigError(TriageError):
 
 
 class BadInput(TriageError):
-    """A request or line cannot be read at all; `reason` is fit to be sent back to its sender."""
+    """A request or line cannot be read at all; `reason` is fit to be sent back to its sender.
+
+    What varies in it (a value, a position, a name) stands behind its first colon: see `counted_as`.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def counted_as(reason: str) -> str:
+    """What a refusal is counted and remembered by: its reason without the detail behind the first colon, so that senders of
+    broken records can neither fill the counters nor leave raw values in them."""
+    return reason.partition(": ")[0]
 
 
 class TooLarge(BadInput):

@@ -23,6 +23,7 @@ NAMES: Final[Names] = {
     "status": ("status_code", "response"),
     "bytes_out": ("bytes", "bytes_sent", "size"),
     "partner": ("ssl_client_s_dn", "remote_user", "user", "auth"),
+    "client_address": ("remote_addr", "remote_ip", "remote_host", "clientip", "client_ip"),
     "instance": ("hostname", "server"),
     "gateway_request_id": ("unique_id", "log_id"),
 }

@@ -29,6 +29,7 @@ NAMES: Final[Names] = {
     "trace_id": ("opentelemetry_trace_id",),
     "span_id": ("opentelemetry_span_id",),
     "gateway_request_id": ("apisix_request_id",),
+    "client_address": ("client_ip", "remote_addr"),
     "instance": ("server_hostname", "hostname"),
 }
 _LINE: Final = re.compile(
@@ -78,6 +79,7 @@ def _call(entry: dict[str, Any], request: dict[str, Any]) -> GatewayCall:
         bytes_in=whole(request.get("size")),
         bytes_out=whole((response or {}).get("size")),
         instance=text(server.get("hostname")) if isinstance(server, dict) else "",
+        network=text(entry.get("client_ip")),
     )
 
 
@@ -97,4 +99,5 @@ def _text_call(entry: str) -> GatewayCall:
         upstream_status=upstream_status,
         responder=responder_of(status, upstream_status),
         bytes_out=whole(line["bytes"]),
+        network=line["host"],
     )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from collectors.gateways.call import GatewayCall
+from collectors.gateways.caller import caller_of
 from collectors.routes import RouteCatalogue, ids_in_path, path_of, resource_in, template_of
 from triage.domain.calls import outcome_of
 from triage.domain.columns import CALL_COLUMNS
@@ -66,7 +67,7 @@ def append_call(records: Records, call: GatewayCall, witness_id: str, routes: Ro
         "service": call.service, "upstream_status": call.upstream_status, "responder": call.responder, "flag": call.flag,
         "gateway_ms": call.gateway_ms, "bytes_in": call.bytes_in, "bytes_out": call.bytes_out, "source": call.kind,
         "instance": call.instance, "version": call.version, "environment": call.environment, "sampled": ids.sampled,
-        "network": call.network,
+        "network": caller_of(call.network),
     }
     for column in CALL_COLUMNS:
         records.calls[column].append(row[column])

@@ -25,6 +25,7 @@ NAMES: Final[Names] = {
     "flag": ("errorresponsetype", "error_responsetype"),
     "message": ("integrationerrormessage", "integration_error", "errormessage", "error_message"),
     "gateway_request_id": ("requestid", "request_id", "extendedrequestid"),
+    "client_address": ("identity_sourceip", "sourceip", "source_ip", "ip"),
     "environment": ("stage",),
     "request_id": ("header_x_request_id",),
 }

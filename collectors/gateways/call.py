@@ -57,7 +57,7 @@ class GatewayCall:
     instance: str = ""
     version: str = ""
     environment: str = ""
-    network: str = ""  # the caller's address, raw
+    network: str = ""  # the caller's address as it was written, raw
     yearless: bool = False  # the gateway's log names no year; `time_ns` is of 2000
 
 

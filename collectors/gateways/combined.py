@@ -36,7 +36,7 @@ def combined_call(
         partner=partner_of(line["user"]) or NO_PARTNER,
         correlation=Correlation(gateway_request_id=gateway_request_id),
         bytes_out=whole(line["bytes"]),
-        network=line["host"],
+        network=line["second"] if line["second"] not in (None, "-") else line["host"],  # a virtual host may stand in front
     )
 
 

@@ -65,12 +65,18 @@ def parse(entry: str | dict[str, Any]) -> GatewayCall:
         gateway_ms=max(0, duration - upstream) // 1_000_000 if line["upstream"] != "-" else -1,
         bytes_in=whole(line["bytes_in"]),
         bytes_out=whole(line["bytes_out"]),
+        network=text(line["forwarded"]) or _istio_caller(line["rest"]),
     ))
 
 
 def _status(value: str) -> int:
     """Envoy writes 0 when the client went away before an answer."""
     return 0 if value in ("0", "-") else status_of(value)
+
+
+def _istio_caller(rest: str) -> str:
+    """Istio writes cluster, own address to it, address called and the caller's behind Envoy's own fields."""
+    return more[3] if len(more := rest.split()) > 3 else ""
 
 
 def _judged(call: GatewayCall) -> GatewayCall:

@@ -76,7 +76,7 @@ def status_of(value: object) -> int:
     """An HTTP status; 0 for none. BadInput for a number that is none."""
     number = whole(value)
     if number and not 100 <= number <= 999:
-        raise BadInput(f"the status {number} is not an HTTP status")
+        raise BadInput(f"the status is not one of HTTP: {number}")
     return number
 
 

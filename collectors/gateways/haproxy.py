@@ -28,6 +28,7 @@ NAMES: Final[Names] = {
     "partner": ("ssl_c_s_dn", "client_dn", "consumer"),
     "service": ("backend_name", "backend", "be_name"),
     "flag": ("termination_state", "ts"),
+    "client_address": ("client_ip", "ci", "src"),
     "instance": ("hostname", "host"),
     "gateway_request_id": ("unique_id", "id"),
 }
@@ -68,6 +69,7 @@ def parse(entry: str | dict[str, Any]) -> GatewayCall:
         gateway_ms=max(0, total - waited) // 1_000_000 if answered else -1,
         bytes_out=whole(line["bytes"]),
         instance=line["server"] if answered else "",
+        network=line["client"],
     )
 
 

@@ -18,6 +18,7 @@ NAMES: Final[Names] = {
     "end_time": ("timestamp", "@timestamp"),
     "status": ("statuscode", "status_code"),
     "duration_ms": ("latencyms", "latency_ms", "latency"),
+    "client_address": ("clientip", "client_ip"),
 }
 _GIN: Final = re.compile(
     r'.{0,200}?\[GIN\] (?P<time>\d{4}/\d\d/\d\d - \d\d:\d\d:\d\d) '
@@ -49,6 +50,7 @@ def parse(entry: str | dict[str, Any]) -> GatewayCall:
     return GatewayCall(
         KIND, checked(instant(line["time"]) - duration), duration, line["method"], line["path"],
         status=status_of(line["status"]),
+        network=line["host"],
     )
 
 

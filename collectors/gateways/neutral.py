@@ -4,8 +4,8 @@ One object a call. Needed: `time` (ISO 8601, or epoch in s, ms, µs or ns) and `
 `duration_ms` (also `_s`, `_us`, `_ns`), `status`, `route`, `partner`, `service`, `upstream_status`, `upstream_ms`,
 `gateway_ms`, `responder` (`gateway` or `upstream`), `flag`, `code`, `message`, `body` (an error body: only its codes are
 kept), `bytes_in`, `bytes_out`, `instance`, `version`, `environment`, `trace_id`, `span_id`, `interaction_id`, `request_id`,
-`gateway_request_id`, `consent_id`, `payment_id`, `idempotency`, `customer`, `customer_present`, and `headers`, an object with
-the request's headers. A field map renames other keys to these.
+`gateway_request_id`, `consent_id`, `payment_id`, `idempotency`, `customer`, `customer_present`, `client_address` (only a keyed
+pseudonym of its network is kept), and `headers`, an object with the request's headers. A field map renames other keys to these.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ NAMES: Final[Names] = {
     "path": ("url_path", "uri", "url"),
     "route": ("http_route", "path_template"),
     "partner": ("partner_id", "client_id", "consumer"),
+    "client_address": ("client_ip",),
     "code": ("error_code",),
     "message": ("error_message",),
 }

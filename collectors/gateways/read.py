@@ -46,7 +46,7 @@ def read_lines(
     elif kind in KINDS:
         gateway = KINDS[kind]
     else:
-        raise BadInput(f"the gateway kind {kind[:40]!r} is not known; known are {', '.join(sorted(KINDS))} and auto")
+        raise BadInput(f"the gateway kind is not known: {kind[:40]!r}; known are {', '.join(sorted(KINDS))} and auto")
     identities = identities or Identities()
     routes = routes or RouteCatalogue()
     for number, entry in numbered:

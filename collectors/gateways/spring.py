@@ -17,9 +17,10 @@ NAMES: Final[Names] = {
     "path": ("uri",),
     "bytes_out": ("contentlength",),
     "partner": ("user",),
+    "client_address": ("remoteaddress", "remote_address", "address"),
 }
 _LINE: Final = re.compile(
-    r'(?:.{0,200}?[ :])?(?P<host>[0-9A-Fa-f.:\[\]%/]+|-) - (?P<user>\S+) \[(?P<time>[^"]+)\] '
+    r'(?:.{0,200}?[ :])??(?P<host>[0-9A-Fa-f.:\[\]%/]+|-) - (?P<user>\S+) \[(?P<time>[^"]+)\] '
     r'"(?P<method>[A-Z]+) (?P<path>\S*) [^"]*" '
     r"(?P<status>\d{3}) (?P<bytes>\d+|-)(?: (?P<port>\d+))? (?P<ms>\d+)(?: ms)?\s*$"
 )
@@ -42,4 +43,5 @@ def parse(entry: str | dict[str, Any]) -> GatewayCall:
         status=status_of(line["status"]),
         partner=partner_among((line["user"],), {}),
         bytes_out=whole(line["bytes"]),
+        network=line["host"],
     )

@@ -25,6 +25,7 @@ NAMES: Final[Names] = {
     "upstream_status": ("originstatus",),
     "upstream_ns": ("originduration",),
     "gateway_ns": ("overhead",),
+    "client_address": ("clienthost", "clientaddr"),
     "trace_id": ("traceid",),
     "span_id": ("spanid",),
     "request_id": ("request_x_request_id",),

@@ -28,6 +28,7 @@ NAMES: Final[Names] = {
     "gateway_ms": ("latency_gateway",),
     "flag": ("response_flag",),
     "message": ("response_code_details",),
+    "client_address": ("client_ip", "remote_addr"),
     "instance": ("hostname",),
 }
 _PAIR: Final = re.compile(r'([A-Za-z_][\w.]*)=("(?:[^"\\]|\\.)*"|\S*)')
@@ -100,6 +101,7 @@ def _record(entry: dict[str, Any]) -> GatewayCall:
         gateway_ms=max(0, duration // 1_000_000 - upstream_ms) if upstream_ms else -1,
         bytes_in=whole((network or {}).get("bytes_in")) or whole(entry.get("content_length")),
         bytes_out=whole((network or {}).get("bytes_out")),
+        network=text(entry.get("ip_address")),
         version=text(entry.get("api_version")) if entry.get("api_version") != "Non Versioned" else "",
     )
 

@@ -60,6 +60,7 @@ def _call(entry: dict[str, Any]) -> GatewayCall:
         flag=flag,
         gateway_ms=sum(map(whole, own_ms)) if all(value is not None for value in own_ms) else -1,
         instance=text(entry.get("regionId")) if entry.get("regionId") != "default" else "",
+        network=text(entry.get("userIp")),
         version=text(entry.get("apiVersion")),
         environment=text(entry.get("keyType")).lower(),
     )

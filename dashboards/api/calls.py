@@ -8,8 +8,8 @@ from flask import Blueprint, request
 
 from dashboards import gate
 from dashboards.api.common import PREFIX, after, cursor, limit, listed
-from dashboards.call_rows import call_json
-from dashboards.calls import FILTERS, find_calls
+from dashboards.records.call_rows import call_json
+from dashboards.records.calls import FILTERS, find_calls
 
 api: Final = Blueprint("api_calls", __name__, url_prefix=PREFIX)
 

@@ -8,8 +8,8 @@ from flask import Blueprint
 
 from dashboards import gate
 from dashboards.api.common import PREFIX, body, cursor, limit, listed
-from dashboards.group_actions import act_on_group, change_rule, remove_rule, rule_json, save_rule, trial_json, tried
-from dashboards.group_model import group_detail, group_json
+from dashboards.groups.actions import act_on_group, change_rule, remove_rule, rule_json, save_rule, trial_json, tried
+from dashboards.groups.model import group_detail, group_json
 from triage.analyse.grouping.teaching import read_rules
 
 api: Final = Blueprint("api_groups", __name__, url_prefix=PREFIX)

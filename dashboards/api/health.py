@@ -9,11 +9,11 @@ from flask import Blueprint
 
 from dashboards import gate
 from dashboards.api.common import PREFIX, cursor, limit, listed
-from dashboards.apis import api_rows
-from dashboards.health_pages import customers_json, health_json
+from dashboards.health.apis import api_rows
+from dashboards.health.lists import customers_json, health_json
+from dashboards.health.partners import partner_rows
+from dashboards.health.rollups import api_id, api_of_id, customers_of
 from dashboards.pages import HealthRow
-from dashboards.partners import partner_rows
-from dashboards.rollup_model import api_id, api_of_id, customers_of
 from triage.errors import BadInput
 
 api: Final = Blueprint("api_health", __name__, url_prefix=PREFIX)

@@ -7,11 +7,11 @@ from typing import Any, Final
 from flask import Blueprint, current_app, request
 
 from dashboards import gate
+from dashboards.alerts.telling import select_deliveries, silenced_json
 from dashboards.api.common import PREFIX, body, cursor, limit, listed
-from dashboards.incident_actions import act
-from dashboards.incident_rows import get_incident, select_incidents
-from dashboards.incidents import where_of
-from dashboards.telling import select_deliveries, silenced_json
+from dashboards.incidents.actions import act
+from dashboards.incidents.rows import get_incident, select_incidents
+from dashboards.incidents.views import where_of
 from triage.domain.incident import Incident
 from triage.domain.incident_json import detail_json, summary_json
 

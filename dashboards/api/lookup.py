@@ -8,11 +8,11 @@ from typing import Any, Final
 from flask import Blueprint, request
 
 from dashboards import gate
-from dashboards.answers import side_sentence
 from dashboards.api.common import PREFIX, body, cursor, limit, listed
-from dashboards.call_rows import call_json
-from dashboards.complaints import complaint_json, register
-from dashboards.lookup import look_up
+from dashboards.lookup.answer import look_up
+from dashboards.lookup.complaints import complaint_json, register
+from dashboards.lookup.words import side_sentence
+from dashboards.records.call_rows import call_json
 
 api: Final = Blueprint("api_lookup", __name__, url_prefix=PREFIX)
 

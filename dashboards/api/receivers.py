@@ -7,8 +7,7 @@ from typing import Any, Final
 from flask import Blueprint, request
 
 from dashboards import gate
-from dashboards.api.common import PREFIX, body, cursor, limit, listed
-from dashboards.telling import (
+from dashboards.alerts.telling import (
     delivery_json,
     make_receiver,
     receiver_json,
@@ -18,6 +17,7 @@ from dashboards.telling import (
     switch_receiver,
     test_receiver,
 )
+from dashboards.api.common import PREFIX, body, cursor, limit, listed
 from triage.domain.notice import DELIVERY_STATES
 from triage.errors import BadInput
 from triage.notify.receivers import all_receivers, last_failure
@@ -47,7 +47,8 @@ def switch(receiver_id: str) -> dict[str, Any]:
     enabled = body().get("enabled")
     if not isinstance(enabled, bool):
         raise BadInput("Send `enabled`, true or false.")
-    return receiver_json(switch_receiver(gate.parts(), receiver_id, enabled=enabled, actor=gate.person().name))
+    receiver = switch_receiver(gate.parts(), receiver_id, enabled=enabled, actor=gate.person().name)
+    return receiver_json(receiver, failing=last_failure(gate.parts().state, receiver.id))
 
 
 @api.delete("/receivers/<receiver_id>")

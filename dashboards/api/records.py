@@ -8,8 +8,8 @@ from flask import Blueprint, request
 
 from dashboards import gate
 from dashboards.api.common import PREFIX, after, cursor, limit, listed
-from dashboards.record_json import log_json, span_json
-from dashboards.record_search import FILTERS, RecordSignal, find_records
+from dashboards.records.record_json import log_json, span_json
+from dashboards.records.search import FILTERS, RecordSignal, find_records
 
 api: Final = Blueprint("api_records", __name__, url_prefix=PREFIX)
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from flask import Blueprint, request
 
 from dashboards import gate
+from dashboards.alerts.silences import add_silence, end_silence, select_silences, silence_json
 from dashboards.api.common import PREFIX, body, cursor, limit, listed
 from dashboards.changes import add_change, change_json, select_changes
-from dashboards.silences import add_silence, end_silence, select_silences, silence_json
 
 api: Final = Blueprint("api_registers", __name__, url_prefix=PREFIX)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
+from dashboards.alerts.telling import FORMATS
 from dashboards.changes import KINDS as CHANGE_KINDS
-from dashboards.complaints import CHANNELS
-from dashboards.group_actions import ACTIONS as GROUP_ACTIONS
-from dashboards.incident_actions import ACTIONS
-from dashboards.telling import FORMATS
+from dashboards.groups.actions import ACTIONS as GROUP_ACTIONS
+from dashboards.incidents.actions import ACTIONS
+from dashboards.lookup.complaints import CHANNELS
 from triage.analyse.grouping.group_rules import FIELDS
 from triage.domain.calls import OUTCOMES, Side
 from triage.domain.incident import KINDS, SEVERITIES, STATES, SuspectKind
@@ -119,7 +119,7 @@ ALL: Final[dict[str, Json]] = {
     "NewSilence": _object({"scope": _SCOPE, "until": _TIME, "reason": _TEXT}, "scope", "until"),
     "Receiver": _object({"id": _TEXT, "name": _TEXT, "url": _TEXT, "format": _word(*FORMATS), "enabled": _TRUTH,
                          "disabled_reason": _MAYBE, "filter": _FILTER, "created": _TIME, "secret": _TEXT, "failing": _MAYBE,
-                         "warning": _MAYBE}),
+                         "tried": _TRUTH, "warning": _MAYBE}),
     "NewReceiver": _object({"name": _TEXT, "url": _TEXT, "format": _word(*FORMATS), "secret": _TEXT, "enabled": _TRUTH,
                             "filter": _FILTER}, "name", "url"),
     "Switch": _object({"enabled": _TRUTH}, "enabled"),

@@ -7,8 +7,8 @@ from typing import Any, Final
 from flask import Blueprint
 
 from dashboards import gate
+from dashboards.admin.status import status_json
 from dashboards.api.common import PREFIX
-from dashboards.status_model import status_json
 
 api: Final = Blueprint("api_status", __name__, url_prefix=PREFIX)
 

@@ -8,9 +8,9 @@ from flask import Blueprint
 
 from dashboards import gate
 from dashboards.api.common import PREFIX
-from dashboards.call_rows import call_json
-from dashboards.record_json import log_json, span_json
-from dashboards.traces import read_trace
+from dashboards.records.call_rows import call_json
+from dashboards.records.record_json import log_json, span_json
+from dashboards.records.traces import read_trace
 
 api: Final = Blueprint("api_traces", __name__, url_prefix=PREFIX)
 

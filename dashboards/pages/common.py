@@ -54,6 +54,7 @@ class ErrorPage:
     detail: str
     advice: str
     retry: bool
+    back: str  # the same page without what it could not read; '' where there is none
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import random
 import time
 from concurrent.futures import Future
+from pathlib import Path
 from threading import Thread
 
 import orjson
 from builders import span_id, trace_id, uuid
+from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.gateways import KINDS
 from collectors.intake import TOO_OLD, Intake
 from collectors.refused import KIND, RefusedBook, RefusedIds, ids_in
 from triage.domain.columns import SIGNALS
 from triage.domain.records import Records
+from triage.errors import BadInput, counted_as
 from triage.ports.records import Appended
 from triage.store.memory import MemoryDocuments, MemoryStateStore
 
@@ -109,3 +114,62 @@ def test_what_is_new_is_taken_once() -> None:
 def test_ids_are_found_in_any_entry(value: object, text: str, gap: str) -> None:
     assert str(value) in ids_in(f"{text}{gap}{str(value).upper()}{gap}{text}")
     assert len(ids_in({"a": [text, str(value)] * 20})) <= 8
+
+
+SAMPLES = sorted((Path(__file__).parent / "gateways" / "samples").iterdir())
+MOST_REASONS = 40  # what there is to say, whatever is sent
+
+
+def broken(line: bytes, chance: random.Random) -> bytes:
+    """A sample line with a piece cut out or overwritten, so that it breaks at any place and with any value."""
+    at = chance.randrange(len(line))
+    piece = chance.choice((b"", str(chance.randrange(10**9)).encode(), b'"', b"}", b"\\u12", b"-", chance.randbytes(3)))
+    return line[:at] + piece + line[at + chance.randrange(40):]
+
+
+def test_two_thousand_broken_lines_are_counted_under_few_reasons() -> None:
+    chance = random.Random(7)
+    lines = [line for file in SAMPLES for line in file.read_bytes().splitlines() if line]
+    door = intake()
+    told: set[str] = set()
+    for kind in sorted(KINDS):
+        body = b"\n".join(broken(chance.choice(lines), chance).replace(b"\n", b"") for _ in range(150))
+        told |= {reason for _, reason in door.take(door.decode("gateway", "json", b"no line\n" + body, gateway=kind), kind).rejected}
+
+    assert sum(door.counters.rejected.values()) > 500
+    assert len(told) > MOST_REASONS  # the answers say more, such as where in a line
+    assert len(door.counters.rejected) <= MOST_REASONS
+
+
+SPAN_FIELDS = ("traceId", "spanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "attributes", "status", "events")
+VALUES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=20) | st.lists(
+    st.text(max_size=3), max_size=2)
+
+
+@examples(60)
+@given(spans=st.lists(st.dictionaries(st.sampled_from(SPAN_FIELDS), VALUES), min_size=1, max_size=8), tail=st.text(max_size=5))
+def test_spans_of_any_shape_are_counted_under_a_closed_set_of_reasons(spans: list[dict[str, object]], tail: str) -> None:
+    door = intake()
+    body = orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}, default=str)
+    counted = set()
+    for data in (body, body + tail.encode("utf-8", "replace"), body[: len(body) // 2]):
+        try:
+            door.take(door.decode("traces", "json", data), "otlp")
+        except BadInput as error:
+            counted.add(counted_as(error.reason))
+
+    assert set(door.counters.rejected) | counted <= {
+        "a field has the wrong type", "invalid trace ID or span ID", "the time does not fit nanoseconds since 1970 in 63 bits",
+        "older than the retention", "more than an hour in the future", "the body is not JSON", "events is not an array",
+        "events holds something that is not an object",
+    }
+
+
+def test_what_is_remembered_of_a_refused_record_holds_none_of_its_values() -> None:
+    door = intake()
+    span = {"traceId": trace_id(5), "spanId": span_id(6), "startTimeUnixNano": "GB29NWBK6016"}
+
+    outcome = door.take(door.decode("traces", "json", orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})), "otlp")
+
+    assert "GB29NWBK6016" in outcome.rejected[0][1]  # its sender is told
+    assert "GB29" not in str(door.counters.rejected) + str(door.refused.reasons)

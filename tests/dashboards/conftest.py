@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 
 from dashboards.app import create_app
 from dashboards.gate import SignInBrake
+from dashboards.health.rollups import HealthCache
 from dashboards.parts import ConsoleSettings, Parts
-from dashboards.rollup_model import HealthCache
 from triage.accounts.accounts import Accounts, Principal, User
 from triage.accounts.passwords import hash_password
 from triage.accounts.sessions import Sessions

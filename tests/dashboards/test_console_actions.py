@@ -241,6 +241,17 @@ def test_a_receiver_that_cannot_be_reached_is_taken_with_a_warning(world):
     assert world.api("administrator")("/receivers", good).get_json()["warning"] is None
 
 
+def test_a_receiver_that_nothing_was_sent_to_yet_does_not_look_healthy(world):
+    ask = world.api("administrator")
+    made = ask("/receivers", {"name": "new", "url": "https://no-such-host.example/x"}).get_json()
+
+    page = world.signed_in().get("/receivers").get_data(as_text=True)
+
+    assert page.count("On, not tried yet") == 1  # the other one was told
+    assert {item["name"]: item["tried"] for item in ask("/receivers").get_json()["items"]} == {"new": False, "Payments on-call": True}
+    assert ask(f"/receivers/{made['id']}", {"enabled": True}, "PATCH").get_json()["tried"] is False
+
+
 def test_a_receiver_whose_last_delivery_failed_does_not_look_healthy(world):
     receiver = all_receivers(world.state)[0]
     assert "On, failing" not in world.signed_in().get("/receivers").get_data(as_text=True)

@@ -7,9 +7,9 @@ from builders import call_rollups, log, span, span_id, table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.rollup_model import Span, api_id, api_of_id, figures_by, minutes_of
+from dashboards.health.rollups import Span, api_id, api_of_id, figures_by, minutes_of
+from dashboards.records.waterfall import own_time, trace_view
 from dashboards.svg import curve, spark
-from dashboards.waterfall import own_time, trace_view
 from dashboards.words import duration, share, short_time, span_of_time, spoken_time
 from triage.domain.windows import from_rfc3339
 
@@ -35,6 +35,25 @@ def test_the_origin_is_the_deepest_failure():
     spans = [span(1, status=2, service="gw"), span(2, parent_id=span_id(1), status=2, service="pay", version="2.0", name="reserve"),
              span(3, parent_id=span_id(2), service="db")]
     assert trace_view("t", table("spans", spans), table("logs", []), limit=9).origin == "pay 2.0: reserve"
+
+
+def view_of(*spans):
+    return trace_view("t", table("spans", spans), table("logs", []), limit=20)
+
+
+def test_a_refused_call_is_marked_from_the_gateway_down_to_who_refused_it():
+    alone = view_of(span(1, status=0, http_status=401, service="gw", name="GET /accounts"))
+    answered = view_of(
+        span(1, status=0, http_status=403, service="gw"),
+        span(2, parent_id=span_id(1), status=0, http_status=403, service="consents", name="check"),
+        span(3, parent_id=span_id(1), http_status=200), span(4, parent_id=span_id(3), status=0, http_status=404, name="no cache entry"))
+    fine = view_of(span(1, http_status=200), span(2, parent_id=span_id(1), status=0, http_status=404, name="no cache entry"))
+
+    assert ([row.error for row in alone.rows], alone.origin) == ([True], "gw 1.4.0: GET /accounts")
+    assert {row.span_id: row.error for row in answered.rows} == {
+        span_id(1): True, span_id(2): True, span_id(3): False, span_id(4): False}
+    assert answered.origin == "consents 1.4.0: check"
+    assert (any(row.error for row in fine.rows), fine.origin) == (False, "")
 
 
 def test_logs_stand_under_their_span_by_time():

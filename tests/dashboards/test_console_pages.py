@@ -10,7 +10,7 @@ from builders import call, masked, span, trace_id
 from jinja2 import meta, nodes
 
 from dashboards import gate, pages
-from dashboards.incident_rows import worst_first
+from dashboards.incidents.rows import worst_first
 from dashboards.render import template_name
 from triage.accounts.accounts import Principal
 from triage.domain.windows import MINUTE_NS, NS, from_rfc3339
@@ -142,6 +142,20 @@ def test_hostile_values_are_escaped_everywhere(world):
 def test_filters_that_cannot_be_read_are_said_beside_the_form(browser):
     text = browser.get("/calls?since=yesterday").get_data(as_text=True)
     assert "is no time; write 1h, 7d" in text
+
+
+@pytest.mark.parametrize(("path", "allowed"), [
+    ("/incidents?state=closed", "‘state’ is one or more of open, acknowledged, snoozed, resolved, live; ‘closed’ is none of them."),
+    ("/incidents?severity=urgent&state=all", "critical, high, medium, low"), ("/incidents?side=nobody", "external"),
+    ("/changes?kind=magic", "‘kind’ is one of deployment, configuration, certificate, partner, maintenance."),
+])
+def test_a_value_that_a_list_does_not_know_is_answered_with_those_it_knows_and_a_way_back(browser, path, allowed):
+    answer = browser.get(path)
+    page = answer.get_data(as_text=True)
+
+    assert answer.status_code == 400
+    assert allowed in page and "<nav" in page
+    assert f'href="{path.partition("?")[0]}">Without this filter' in page
 
 
 def test_unknown_things_are_404_with_advice(browser):

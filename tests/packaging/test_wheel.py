@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("triage", "collectors", "dashboards")
 DATA_FOLDERS: Final = ("dashboards/templates", "dashboards/static")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,32 +61,37 @@ class Desk(threading.Thread):
         print(f"lookups {dict(self.answers)}, slowest {self.slowest_s:.2f} s")
 
 
-def _serve(cluster: Cluster, folder: Path, prefix: str) -> Product:
+@contextmanager
+def under_load(cluster: Cluster, folder: Path, chance: random.Random) -> Iterator[Load]:
+    """A product on the cluster that is sent to and asked all the time; begins when there are traces that can be looked up. At the
+    end everything acknowledged must be there exactly once, and every lookup must have been answered."""
+    prefix = f"load-{chance.randrange(10**9)}"
     product = Product(folder, {"TRIAGE_STORE": ",".join(cluster.urls), "TRIAGE_ELASTIC_PREFIX": prefix}, "serve").start()
-    until((folder / "data" / "run.json").exists, "the token of local commands, which lies in Elasticsearch")
-    return product
-
-
-def _finish(product: Product, load: Load, desk: Desk, cluster: Cluster, prefix: str) -> None:
-    until(lambda: not list((product.folder / "spool").glob("*.spool")), "the spool to drain")
-    product.stop()
+    try:
+        until((folder / "data" / "run.json").exists, "the token of local commands, which lies in Elasticsearch")
+        load = Load(product, chance)
+        desk = Desk(product, load, chance)
+        desk.start()
+        try:
+            until(lambda: load.a_trace(chance, _FINDABLE_S), "traces that can be looked up")
+            yield load
+        finally:
+            load.stop()
+            desk.stop()
+        until(lambda: not list((folder / "spool").glob("*.spool")), "the spool to drain")
+    finally:
+        product.stop()
     with records_of(cluster, prefix) as store:
         assert_exactly_once(store, load)
     assert desk.answers.keys() <= {"found", "not there yet"}, desk.answers
     assert desk.answers["found"] > 5
-    assert not list((product.folder / "spool" / "dead").iterdir())
+    assert not list((folder / "spool" / "dead").iterdir())
 
 
 @pytest.mark.parametrize("round_", ROUNDS)
 def test_a_killed_node_loses_nothing(cluster: Cluster, tmp_path: Path, round_: int) -> None:
     chance = chance_of_round()
-    prefix = f"node-{chance.randrange(10**9)}"
-    product = _serve(cluster, tmp_path / "serve", prefix)
-    load = Load(product, chance)
-    desk = Desk(product, load, chance)
-    desk.start()
-    try:
-        until(lambda: load.a_trace(chance, _FINDABLE_S), "traces that can be looked up")
+    with under_load(cluster, tmp_path / "serve", chance) as load:
         time.sleep(chance.uniform(0, 2))
         victim = chance.randrange(3)
         print(f"node {victim} is killed")
@@ -94,34 +100,14 @@ def test_a_killed_node_loses_nothing(cluster: Cluster, tmp_path: Path, round_: i
         cluster.start(victim, command)
         before = len(load.acknowledged)
         until(lambda: len(load.acknowledged) > before + 20, "acknowledgements on the whole cluster")
-    finally:
-        load.stop()
-        desk.stop()
-    try:
-        _finish(product, load, desk, cluster, prefix)
-    finally:
-        product.stop()
     until(cluster.green, "a whole cluster again")
 
 
 def test_a_rolling_restart_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
     chance = chance_of_round()
-    prefix = f"roll-{chance.randrange(10**9)}"
-    product = _serve(cluster, tmp_path / "serve", prefix)
-    load = Load(product, chance)
-    desk = Desk(product, load, chance)
-    desk.start()
-    try:
-        until(lambda: load.a_trace(chance, _FINDABLE_S), "traces that can be looked up")
+    with under_load(cluster, tmp_path / "serve", chance):
         for number in range(3):
             command = cluster.end(number, signal.SIGTERM)
             time.sleep(chance.uniform(0, 3))
             cluster.start(number, command)
             until(cluster.green, "every copy active before the next node")
-    finally:
-        load.stop()
-        desk.stop()
-    try:
-        _finish(product, load, desk, cluster, prefix)
-    finally:
-        product.stop()

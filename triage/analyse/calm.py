@@ -5,13 +5,14 @@ Pure. Silence is judged by the partner's own gaps, since a caller with a batch e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from triage.analyse.anomalies.series import SeriesAnomaly, SeriesKey
+from triage.analyse.anomalies.series import SeriesAnomaly, SeriesKey, SeriesWindow
 from triage.analyse.problems import SLACK_MINUTES, Problem, key_mask, last_minute
 from triage.analyse.rows import CallRows, Counts, ErrorRows, Mask, Traffic
 from triage.domain.incident import Kind
@@ -35,12 +36,18 @@ HEIR: Final = (0.4, 2.5)
 """The calls of a partner's new name, in parts of those under its old one."""
 MISSED_CALLS: Final = 20.0
 """Calls that should have come in a silence."""
+OUTLASTS: Final = 2
+"""Minutes that a slow stretch must go on behind a fault on the same API to be asked whether it has a cause of its own."""
+SLOWER: Final = 2.0
+STEADY: Final = 0.7
+"""Slow there: so many times as long as usual in this share of the minutes."""
 LOW: Final = 0.5
 """A drop is a drop below this part of the usual number."""
 
 
 def calm_problems(
     rows: ErrorRows, calls: CallRows, traffic: Traffic, failing: list[Problem], anomalies: Iterable[SeriesAnomaly],
+    series: Mapping[SeriesKey, SeriesWindow],
 ) -> list[Problem]:
     """New problems. A failing problem whose partner storms becomes one of traffic."""
     found: list[Problem] = []
@@ -54,18 +61,34 @@ def calm_problems(
             continue
         if kind == "traffic_surge" and any(_same_partner(problem, anomaly) for problem in failing):
             continue
-        if kind != "abnormal_use" and any(_explains(rows, problem, anomaly) for problem in failing):
-            continue
-        _put(found, kind, calls, anomaly, len(rows.minute))
+        causes = [problem for problem in failing if _explains(rows, problem, anomaly)] if kind != "abnormal_use" else []
+        left = _outlasting(anomaly, causes, series) if kind == "latency" else None if causes else anomaly
+        if left is not None:
+            _put(found, kind, calls, left, len(rows.minute), frozenset(problem.owner for problem in causes))
     return found
 
 
-def _put(found: list[Problem], kind: Kind, calls: CallRows, anomaly: SeriesAnomaly, size: int) -> None:
+def _outlasting(anomaly: SeriesAnomaly, causes: Sequence[Problem], series: Mapping[SeriesKey, SeriesWindow]) -> SeriesAnomaly | None:
+    """The part of a slow stretch behind the faults that would explain it, if it is slow there; all of it without any."""
+    if not causes:
+        return anomaly
+    window = series[anomaly.key]
+    start, end = int(window.minutes[0]), int(window.minutes[-1])
+    first = max(anomaly.since_minute, max(problem.until for problem in causes) + 1)
+    usual, after = window.p95_ms[: anomaly.since_minute - start], window.p95_ms[first - start : min(last_minute(anomaly), end) - start + 1]
+    usual, after = usual[np.isfinite(usual)], after[np.isfinite(after)]
+    if len(after) < OUTLASTS or not len(usual) or (after >= SLOWER * np.median(usual)).mean() < STEADY:
+        return None
+    return replace(anomaly, since_minute=first)
+
+
+def _put(found: list[Problem], kind: Kind, calls: CallRows, anomaly: SeriesAnomaly, size: int, beside: frozenset[str]) -> None:
     home = next((p for p in found if p.kind == kind and _joins(calls, p, anomaly)), None)
     if home is None:
         since, until = anomaly.since_minute, last_minute(anomaly)
-        found.append(Problem(kind, since, until, np.zeros(size, bool), _owner(anomaly), anomalies=[anomaly]))
+        found.append(Problem(kind, since, until, np.zeros(size, bool), _owner(anomaly), anomalies=[anomaly], beside=beside))
         return
+    home.beside |= beside
     home.anomalies.append(anomaly)
     home.since, home.until = min(home.since, anomaly.since_minute), max(home.until, last_minute(anomaly))
 
@@ -168,7 +191,11 @@ def _same_partner(problem: Problem, anomaly: SeriesAnomaly) -> bool:
 
 
 def _explains(rows: ErrorRows, problem: Problem, anomaly: SeriesAnomaly) -> bool:
-    return _near(problem, anomaly) and bool((key_mask(rows, anomaly) & problem.rows).any())
+    """Whether a failing problem on the same API or partner may be why; that callers are refused makes no other call slow."""
+    mine = key_mask(rows, anomaly) & problem.rows
+    if anomaly.feature == "latency":
+        mine &= rows.faults()
+    return _near(problem, anomaly) and bool(mine.any())
 
 
 def _joins(calls: CallRows, problem: Problem, anomaly: SeriesAnomaly) -> bool:

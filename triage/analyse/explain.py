@@ -9,6 +9,7 @@ from triage.analyse.changes import ChangeSeen
 from triage.analyse.compare import compare
 from triage.analyse.impact import ImpactOf
 from triage.analyse.problems import Problem
+from triage.analyse.samples import UNSAID
 from triage.analyse.suspects import Samples, suspects_of
 from triage.analyse.titles import title_of
 from triage.domain.finding import Finding, FindingKind
@@ -31,7 +32,7 @@ def explain(
 ) -> Finding:
     """`titles`: group -> its title, for the problem's groups."""
     suspects = suspects_of(problem, impact, samples, changes, bank_services)
-    comparison = compare(samples.calls_failing, samples.calls_healthy)
+    comparison = compare(samples.calls_failing, samples.calls_healthy, unsaid=UNSAID)
     scope = narrowed(impact, comparison)
     services = list(dict.fromkeys([*impact.services, *(s.name for s in suspects if s.kind == "service" and s.score >= 0.5)]))
     since_ns, until_ns = problem.since * MINUTE_NS, problem.until * MINUTE_NS + MINUTE_NS - 1

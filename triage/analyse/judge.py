@@ -46,7 +46,7 @@ def judge(calls: pa.Table, errors: pa.Table, context: Context) -> list[Problem]:
         *new_families(rows, context.ready_from, context.start, context.end),
     ]
     problems = failing_problems(rows, call_rows, traffic, anomalies, context.ready_from, context.judge_from, early, context.now)
-    problems += [p for p in calm_problems(rows, call_rows, traffic, problems, anomalies) if p.until >= context.judge_from]
+    problems += [p for p in calm_problems(rows, call_rows, traffic, problems, anomalies, series) if p.until >= context.judge_from]
     return sorted(problems, key=lambda p: (-int(rows.count[p.rows].sum()), p.since))
 
 

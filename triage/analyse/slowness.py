@@ -30,13 +30,18 @@ class SlowApi:
 
 
 def by_root(problem: Problem, samples: Sequence[SlowApi]) -> list[Problem]:
-    """The problem in parts, one a root; the root is in the part's owner. `samples`: of the APIs that the problem names."""
+    """The problem in parts, one a root; the root is in the part's owner. `samples`: of the APIs that the problem names.
+    Beside faults only what another service surely makes slow is a problem of its own."""
     blamed = {sample.api: _blamed(sample) for sample in samples}
     roots: list[str] = []
     for scores in sorted(blamed.values(), key=lambda scores: -max(scores.values(), default=0.0)):
         best = max(scores, key=lambda name: scores[name], default="")
         if best and (not roots or scores[best] >= SURE) and not any(_may_be(root, scores) for root in roots):
             roots.append(best)
+    if problem.beside:
+        roots = [root for root in roots if f"service:{root}" not in problem.beside and _is_sure(root, blamed)]
+        home = {api: next((root for root in roots if _may_be(root, scores)), "") for api, scores in blamed.items()}
+        return [part for root in roots if (part := _part(problem, root, home, False)) is not None]
     if not roots:
         return [problem]
     home = {api: next((root for root in roots if _may_be(root, scores)), roots[0]) for api, scores in blamed.items()}
@@ -48,6 +53,10 @@ def _blamed(sample: SlowApi) -> Mapping[str, float]:
     if len(set(sample.slow.trace_id)) < LEAST_TRACES or len(set(sample.usual.trace_id)) < LEAST_TRACES:
         return {}
     return {suspect.component: suspect.score for suspect in rank_spans(sample.slow, sample.usual) if suspect.score > 0}
+
+
+def _is_sure(root: str, blamed: Mapping[str, Mapping[str, float]]) -> bool:
+    return max((scores.get(root, 0.0) for scores in blamed.values()), default=0.0) >= SURE
 
 
 def _may_be(root: str, scores: Mapping[str, float]) -> bool:

@@ -27,7 +27,7 @@ from triage.directory import Directory
 from triage.domain.columns import SIGNALS
 from triage.domain.records import Records
 from triage.domain.windows import HOUR_NS, from_rfc3339
-from triage.errors import BadInput, StoreUnavailable, TriageError
+from triage.errors import BadInput, StoreUnavailable, TriageError, counted_as
 from triage.mask.masker import Masker
 from triage.mask.transfer import to_bytes
 from triage.ports.masked import MaskedRecords
@@ -148,7 +148,7 @@ def _send_body(body: Body, offset: int, intake: Intake, sink: LogSink, identitie
         return
     totals.kept.update(outcome.kept)
     totals.duplicate += sum(outcome.duplicate.values())
-    totals.rejected.update(reason for _, reason in outcome.rejected)
+    totals.rejected.update(counted_as(reason) for _, reason in outcome.rejected)
 
 
 def shift(records: Records, offset_ns: int) -> None:

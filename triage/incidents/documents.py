@@ -12,7 +12,7 @@ from triage.errors import Conflict
 from triage.ports.state import Document, StateStore
 
 KIND: Final = "incident"
-_MOST_TAGS: Final = 200
+_MOST_TAGS: Final = 2_500
 
 
 def read(document: Document) -> Incident:
@@ -68,8 +68,8 @@ def tags(incident: Incident) -> list[str]:
         *(["split:yes"] if incident.split_from else []),
         *(["unsent:yes"] if any(not notice.sent for notice in incident.notices) else []),
         *([f"assignee:{incident.assignee}"] if incident.assignee else []),
-        *(f"partner:{impact.id}" for impact in incident.partners), *(f"group:{group}" for group in incident.groups),
-        *(f"api:{api.method} {api.route}".strip() for api in incident.apis),
+        *(f"group:{group}" for group in incident.groups), *(f"api:{api.method} {api.route}".strip() for api in incident.apis),
+        *(f"partner:{impact.id}" for impact in incident.partners),
     ][:_MOST_TAGS]
 
 

@@ -85,8 +85,8 @@ def all_receivers(state: StateStore) -> list[Receiver]:
         cursor = page.next
 
 
-def last_failure(state: StateStore, receiver_id: str) -> str:
-    """Why the last attempt at this receiver failed; '' when it arrived, or when there was none."""
+def last_failure(state: StateStore, receiver_id: str) -> str | None:
+    """Why the last attempt at this receiver failed; '' when it arrived, None when there was none."""
     for document in state.select(DELIVERY, [(f"receiver:{receiver_id}",)], limit=_LAST).items:
         delivery = read_delivery(document)
         if delivery.state == "delivered":
@@ -94,7 +94,7 @@ def last_failure(state: StateStore, receiver_id: str) -> str:
         error = delivery.attempts[-1].error if delivery.attempts else ""
         if delivery.state == "failed" or error:
             return error or delivery.reason or "not delivered"
-    return ""
+    return None
 
 
 def failing_receivers(state: StateStore) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ def test_common_combined_and_vhost(rows: Any) -> None:
     assert (common["partner"], common["time_ns"]) == ("frank", 971_211_336_000_000_000)
     assert (dummy["method"], dummy["bytes_out"]) == ("OPTIONS", 0)
     assert (vhost["duration_ns"], vhost["status"]) == (41_234_000, 500)
+    assert [row["network"] for row in (combined, common, dummy, vhost)] == ["83.149.9.216", "127.0.0.1", "::1", "192.0.2.10"]
 
 
 def test_ten_thousand_lines_without_a_reject() -> None:

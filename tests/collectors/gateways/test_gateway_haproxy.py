@@ -10,6 +10,7 @@ def test_documented_samples(rows: Any) -> None:
     assert (first["service"], first["instance"], first["bytes_out"]) == ("static", "srv1", 2750)
     assert (refused["status"], refused["method"], refused["flag"]) == (408, "", "cR")
     assert (timeout["outcome"], timeout["flag"], timeout["service"]) == ("bank_error", "sH", "accounts")
+    assert (first["network"], refused["network"]) == ("10.0.1.2", "127.0.0.1")
 
 
 def test_ids_among_captured_headers(rows: Any) -> None:

@@ -17,6 +17,7 @@ def test_documented_sample(rows: Any) -> None:
     assert row["gateway_request_id"] == "2f6946328ffc4946b8c9120704a4a155"
     assert (row["service"], row["gateway_ms"], row["responder"]) == ("example_service", 1, "upstream")
     assert (row["source"], row["witness"], row["partner"]) == ("kong", "line", "unknown")
+    assert row["network"] == "192.168.65.1"
 
 
 def test_an_open_banking_call_after_a_retry(rows: Any) -> None:
@@ -53,6 +54,7 @@ def test_text_access_log(rows: Any) -> None:
 
     assert row["gateway_request_id"] == "2f6946328ffc4946b8c9120704a4a155"
     assert row["time_ns"] == 1_726_783_839_000_000_000
+    assert row["network"] == "192.168.65.1"
 
 
 @pytest.mark.parametrize("entry", [{}, {"request": {}}, {"request": {"method": "GET"}}, "{", "[]", "plain"])

@@ -11,3 +11,4 @@ def test_gin_lines(rows: Any) -> None:
     assert second["time_ns"] + second["duration_ns"] == 1_647_527_500_000_000_000
     assert second["route"] == "/k8s-error/redirect-to-index"
     assert (access["route"], access["duration_ns"]) == ("/user/foo", 12_500_000)
+    assert (first["network"], access["network"]) == ("172.18.0.1", "172.18.0.1")

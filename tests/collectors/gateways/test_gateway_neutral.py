@@ -15,6 +15,7 @@ def test_every_known_field(rows: Any) -> None:
     assert (row["method"], row["status"], row["partner"]) == ("POST", 403, "acme")
     assert (row["codes"], row["message"]) == ("CONSENT_UNKNOWN", "no consent")
     assert (row["consent_id"], row["customer_present"]) == ("c-1", True)
+    assert row["network"] == "198.51.100.7"  # not the customer's
     assert row["trace_id"] == "5b8efff798038103d269b633813fc60c"
 
 

@@ -10,6 +10,7 @@ def test_combined(rows: Any) -> None:
     assert (second["route"], second["status"]) == ("/open-banking/v4.0/pisp/domestic-payments", 201)
     assert (handshake["method"], handshake["status"]) == ("", 400)
     assert quoted["status"] == 404
+    assert {row["network"] for row in (first, second, handshake, quoted)} == {"67.43.156.13"}  # one has its virtual host in front
 
 
 def test_json_with_the_names_of_nginx_variables(rows: Any) -> None:
@@ -23,6 +24,7 @@ def test_json_with_the_names_of_nginx_variables(rows: Any) -> None:
     assert (row["gateway_ms"], row["customer_present"], row["sampled"]) == (3, True, False)
     assert row["trace_id"] == "5b8efff798038103d269b633813fc60c"
     assert (row["gateway_request_id"], row["request_id"]) == ("2f6946328ffc4946b8c9120704a4a155", "")
+    assert row["network"] == "192.0.2.10"
 
 
 def test_no_answer_of_the_upstream_in_time(rows: Any) -> None:

@@ -10,3 +10,4 @@ def test_every_form(rows: Any) -> None:
     assert (named["partner"], named["status"], named["outcome"]) == ("acme", 503, "bank_error")
     assert old["time_ns"] == 1_709_604_930_000_000_000
     assert (prefixed["route"], prefixed["status"]) == ("/accounts/{id}/balances", 404)
+    assert {row["network"] for row in (zoned, named, old, prefixed)} == {"10.1.2.3"}

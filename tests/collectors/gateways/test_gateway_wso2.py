@@ -9,6 +9,7 @@ def test_response(rows: Any) -> None:
     assert row["time_ns"] == 1_642_649_676_451_000_000
     assert (row["duration_ns"], row["gateway_ms"]) == (73_000_000, 60)
     assert (row["partner"], row["route"], row["service"]) == ("admin", "/api1/2.0.0/*", "SampleAPI")
+    assert row["network"] == "172.16.2.70"
     assert (row["upstream_status"], row["responder"], row["environment"]) == (202, "upstream", "sandbox")
 
 

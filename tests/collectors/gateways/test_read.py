@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.gateways import GATEWAYS
@@ -127,7 +128,7 @@ PIECES = st.lists(st.sampled_from([
 
 
 @pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.kind)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(entry=st.dictionaries(KEYS, JSON, max_size=8) | PIECES)
 def test_parsers_answer_or_refuse(gateway: Any, entry: Any) -> None:
     if isinstance(entry, str):
@@ -141,7 +142,7 @@ def test_parsers_answer_or_refuse(gateway: Any, entry: Any) -> None:
         assert 0 < call.time_ns < 2**63
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(body=st.binary(max_size=200) | JSON.map(lambda value: repr(value).encode("utf-8", "replace")))
 def test_any_body_is_answered_and_columns_stay_even(body: bytes) -> None:
     for kind in ("json", "kong", "nginx"):

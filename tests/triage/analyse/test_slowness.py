@@ -65,3 +65,16 @@ def test_without_traces_it_stays_one_problem_without_a_root() -> None:
     whole = problem("GET /a", "GET /b")
 
     assert by_root(whole, []) == [whole]
+
+
+def test_beside_a_fault_only_what_another_service_surely_slows_is_a_problem() -> None:
+    whole = problem("GET /a", "GET /b", "GET /c")
+    whole.beside = frozenset({"service:core"})
+    few = traces("gateway", count=2)
+
+    (part,) = by_root(whole, [
+        sample("GET /a", "gateway", "accounts", "core", slow="core"), sample("GET /b", "gateway", "fraud", slow="fraud"),
+        SlowApi("GET /c", few, few)])
+
+    assert (part.owner, [a.key.id for a in part.anomalies]) == ("service:fraud", ["GET /b"])
+    assert by_root(whole, []) == []

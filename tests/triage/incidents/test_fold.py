@@ -55,6 +55,14 @@ def test_a_finding_opens_an_incident_and_tells_it_once(state: MemoryStateStore) 
     assert (incident.id, incident.state, notices(incident)) == ("INC-1", "open", ["incident.opened"])
 
 
+def test_an_incident_of_very_many_partners_is_found_by_each_of_them_and_by_its_groups_and_apis(state: MemoryStateStore) -> None:
+    fold(state, finding(
+        partners=[Impact(f"p{n}", "P", 1, 1) for n in range(500)], apis=[ApiImpact("GET", f"/thing-{n}", 1, 1) for n in range(40)]))
+
+    for tag in ("partner:p0", "partner:p499", "group:g2", "api:GET /thing-39"):
+        assert len(state.select(documents.KIND, [[tag]], limit=2).items) == 1, tag
+
+
 def test_the_same_problem_in_the_next_run_is_the_same_incident(state: MemoryStateStore) -> None:
     fold(state, finding())
 

@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from triage.domain.incident import ApiImpact, Impact, Incident, Notice, NoticeType, Suspect
@@ -71,7 +72,7 @@ LONG = st.text(st.characters(exclude_categories=["Cs"]), max_size=400).map(lambd
 
 
 @given(st.lists(LONG, max_size=30))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_native_stays_under_20_kb(message: Message, texts: list[str]) -> None:
     huge = replace(
         message.incident, title="\U0001f4a5" * 3000, summary="".join(texts), scope="".join(texts),

@@ -1,0 +1,1 @@
+"""Error groups: their page, what people teach about them, and fingerprint rules."""

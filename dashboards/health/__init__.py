@@ -1,0 +1,1 @@
+"""How partners and APIs fare, from the roll-ups."""

@@ -1,0 +1,1 @@
+"""The list of incidents, the page of each, and what people do to them."""

@@ -1,0 +1,1 @@
+"""Calls, spans, logs and traces: searched, listed, and drawn as a timeline."""
