@@ -11,11 +11,10 @@ from typing import Any
 
 import orjson
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collectors.otlp_records import LogSink, Resource, Resources, SpanSink
-from collectors.otlp_values import any_value, attributes_of, cut_text, json_attributes, json_int, json_value
+from collectors.otlp_values import any_value, cut_text, json_attributes, json_int, json_value
+from collectors.otlp_wire import logs_class, traces_class
 from triage.domain.records import Records
 from triage.errors import BadInput
 
@@ -23,10 +22,14 @@ from triage.errors import BadInput
 def decode_traces(body: bytes, records: Records, sink: SpanSink, resources: Resources) -> None:
     """An ExportTraceServiceRequest in protobuf. Raises BadInput when it is none."""
     try:
-        request = ExportTraceServiceRequest.FromString(body)
+        _traces(body, records, sink, resources)
     except DecodeError as error:
         raise BadInput("the body is not a protobuf ExportTraceServiceRequest") from error
-    for resource_spans in request.resource_spans:
+
+
+def _traces(body: bytes, records: Records, sink: SpanSink, resources: Resources) -> None:
+    attributes_of = resources.attributes.of
+    for resource_spans in traces_class().FromString(body).resource_spans:
         resource = resources.of(resource_spans.resource, records)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
@@ -42,19 +45,24 @@ def decode_traces(body: bytes, records: Records, sink: SpanSink, resources: Reso
 def decode_logs(body: bytes, records: Records, sink: LogSink, resources: Resources) -> None:
     """An ExportLogsServiceRequest in protobuf. Raises BadInput when it is none."""
     try:
-        request = ExportLogsServiceRequest.FromString(body)
+        _logs(body, records, sink, resources)
     except DecodeError as error:
+        sink.rows.clear()
         raise BadInput("the body is not a protobuf ExportLogsServiceRequest") from error
-    for resource_logs in request.resource_logs:
+
+
+def _logs(body: bytes, records: Records, sink: LogSink, resources: Resources) -> None:
+    attributes_of = resources.attributes.of
+    for resource_logs in logs_class().FromString(body).resource_logs:
         resource = resources.of(resource_logs.resource, records)
         for scope_logs in resource_logs.scope_logs:
             for log in scope_logs.log_records:
-                pairs = log.attributes
+                pairs, content = log.attributes, log.body
                 sink.add(
                     records, resource,
                     time=log.time_unix_nano, observed=log.observed_time_unix_nano, trace_id=log.trace_id.hex(),
                     span_id=log.span_id.hex(), severity=log.severity_number, severity_text=log.severity_text,
-                    body=cut_text(log.body.string_value, records) or any_value(log.body, records), event_name=log.event_name,
+                    body=cut_text(content.string_value, records) or any_value(content, records), event_name=log.event_name,
                     attributes=attributes_of(pairs, records) if pairs else {},
                 )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
 
 from collectors.codes import codes_and_message
 from collectors.naming import Finder, Naming, first
-from collectors.otlp_values import attributes_of
+from collectors.otlp_wire import Attributes
 from collectors.routes import RouteCatalogue, ids_in_path, resource_in, template_of
 from triage.domain.calls import outcome_of
 from triage.domain.columns import NO_PARTNER
@@ -20,6 +22,7 @@ from triage.domain.records import Records
 SERVER: Final = 2
 _MAX_NS: Final = 2**63 - 1
 _NO_SPAN: Final = "0" * 16
+_ID_BYTES: Final = 8  # of a log record's ID
 _ZEROS: Final = {16: "0" * 16, 32: "0" * 32}
 _NO_EXCEPTION: Final = ("", "", "")
 _RESOURCE_COLUMNS: Final = ("service.name", "service.instance.id", "service.version", "deployment.environment.name")
@@ -48,18 +51,21 @@ class Resource:
 
 
 class Resources:
-    """Resources that were read before, by their bytes: a sender repeats its own with every request. Bounded; threads may share it."""
+    """Resources and attributes that were read before, by their bytes: a sender repeats its own with every request. Bounded; threads
+    may share it."""
 
     def __init__(self, most: int = 2_000) -> None:
+        self.attributes = Attributes()
         self._known: dict[bytes, Resource] = {}
         self._most = most
 
-    def of(self, message: Any, records: Records) -> Resource:
-        """The resource of a protobuf message."""
-        data = message.SerializeToString(deterministic=False)
+    def of(self, parts: Iterable[bytes], records: Records) -> Resource:
+        """The resource of a protobuf message, in however many parts it came. Raises DecodeError."""
+        data = b"".join(parts)
         known = self._known.get(data)
         if known is None:
-            known = Resource.of(attributes_of(message.attributes, records))
+            pairs = (pair.SerializeToString() for pair in ResourceMessage.FromString(data).attributes)
+            known = Resource.of(self.attributes.of(pairs, records))
             if len(self._known) >= self._most:
                 self._known.clear()
             self._known[data] = known
@@ -172,6 +178,7 @@ class LogSink:
     """Appends log records. One sink a request, since identical records of one request are told apart by their ordinal."""
 
     seen: dict[bytes, int] = field(default_factory=dict)
+    empty: blake2b = field(default_factory=partial(blake2b, digest_size=_ID_BYTES))  # a copy is cheaper than a new one
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     def close(self, records: Records) -> None:
@@ -205,10 +212,12 @@ class LogSink:
         ))
 
     def _identity(self, content: bytes) -> str:
-        digest = blake2b(content, digest_size=8).digest()
+        hashed = self.empty.copy()
+        hashed.update(content)
+        digest = hashed.digest()
         ordinal = self.seen.get(digest, 0)
         self.seen[digest] = ordinal + 1
-        return digest.hex() if not ordinal else blake2b(digest + ordinal.to_bytes(4, "big"), digest_size=8).hexdigest()
+        return digest.hex() if not ordinal else blake2b(digest + ordinal.to_bytes(4, "big"), digest_size=_ID_BYTES).hexdigest()
 
 
 _SEVERITIES: Final = {

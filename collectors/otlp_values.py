@@ -15,30 +15,6 @@ MAX_ITEMS: Final = 256
 MAX_TEXT: Final = 32_768
 
 
-
-def attributes_of(pairs: Any, records: Records) -> dict[str, Any]:
-    """Protobuf KeyValue list -> dict, old names made new. Of a name that comes twice the first counts."""
-    attributes: dict[str, Any] = {}
-    renamed = OLD_NAMES.get
-    for pair in pairs:
-        value, key = pair.value, pair.key
-        plain: Any = value.string_value
-        if not plain:  # another kind, or an empty text
-            which = value.WhichOneof("value")
-            if which == "int_value":
-                plain = value.int_value
-            elif which != "string_value":
-                plain = any_value(value, records)
-        elif len(plain) > MAX_TEXT:
-            plain = cut_text(plain, records)
-        key = renamed(key, key)
-        if key not in attributes:
-            attributes[key] = plain
-    if len(attributes) > MAX_ATTRIBUTES:
-        attributes = _fewer(attributes, records)
-    return attributes
-
-
 def any_value(value: Any, records: Records, depth: int = 0) -> Any:
     """A protobuf AnyValue as str, bool, int, float, list, dict or None."""
     which = value.WhichOneof("value")
@@ -70,7 +46,7 @@ def json_attributes(pairs: Any, records: Records) -> dict[str, Any]:
             raise TypeError("an attribute has no key")
         key: str = pair["key"]
         attributes.setdefault(OLD_NAMES.get(key, key), json_value(pair.get("value"), records))
-    return _fewer(attributes, records) if len(attributes) > MAX_ATTRIBUTES else attributes
+    return fewer(attributes, records) if len(attributes) > MAX_ATTRIBUTES else attributes
 
 
 def json_value(value: Any, records: Records, depth: int = 0) -> Any:
@@ -134,6 +110,7 @@ def _bounded(items: Iterable[Any], records: Records, depth: int) -> list[Any] | 
     return kept
 
 
-def _fewer(attributes: dict[str, Any], records: Records) -> dict[str, Any]:
+def fewer(attributes: dict[str, Any], records: Records) -> dict[str, Any]:
+    """As many as are kept."""
     records.cut += len(attributes) - MAX_ATTRIBUTES
     return dict(list(attributes.items())[:MAX_ATTRIBUTES])

@@ -52,14 +52,15 @@ _INHERITED: Final = frozenset({Rule.DROP, Rule.AUTH, Rule.PSEUDONYM, Rule.ADDRES
 class _Key:
     """What is known of an attribute key: its rule, and values that were found harmless."""
 
-    __slots__ = ("harmless", "inherited", "mask", "numbers", "owner", "plain", "pseudonymous", "remember")
+    __slots__ = ("harmless", "inherited", "label", "mask", "numbers", "owner", "plain", "pseudonymous", "remember")
 
-    def __init__(self, rule: Rule, mask: Callable[[str], str], owner: str = "") -> None:
+    def __init__(self, rule: Rule, mask: Callable[[str], str], owner: str = "", label: str = "") -> None:
         self.mask = mask
+        self.label = label  # '"name":'; empty: the name cannot be written as it is
         self.plain = rule is Rule.TEXT
         self.owner = owner  # 'debtor': an object under this key is about a person
         self.pseudonymous = rule is Rule.PSEUDONYM
-        self.harmless: set[str] = set()
+        self.harmless: dict[str, str] = {}  # value -> '"name":"value"'
         self.remember = rule not in _PERSONAL
         self.inherited = rule in _INHERITED
         self.numbers = rule not in _INHERITED  # plain numbers pass
@@ -105,7 +106,8 @@ class Masker:
         found = self._keys.get(name)
         if found is None:
             rule = self._text.rule(_valid(name))
-            found = _Key(rule, self._text.by_rule(rule), owner_in(name))
+            label = f"{_json(name)}:" if _valid(name) == name else ""
+            found = _Key(rule, self._text.by_rule(rule), owner_in(name), label)
             if len(self._keys) < _KNOWN_KEYS:
                 self._keys[name] = found
         return found
@@ -121,9 +123,8 @@ class Masker:
         """A text value under a key; remembered when it is short and was found harmless."""
         masked = key.mask(value if value.isascii() else _valid(value))
         if key.remember and masked == value and len(value) <= _SHORT and len(key.harmless) < _KNOWN_VALUES:
-            key.harmless.add(value)
+            key.harmless[value] = key.label + _json(value)
         return masked
-
 
     def strings(self, key: _Key, values: list[str]) -> list[str]:
         """`string` for many values of a text column."""
@@ -133,7 +134,7 @@ class Masker:
         room = _KNOWN_VALUES - len(key.harmless)
         if room > 0:
             short = (value for value, text in zip(values, masked, strict=True) if text == value and len(value) <= _SHORT)
-            key.harmless.update(islice(short, room))
+            key.harmless.update((text, text) for text in islice(short, room))
         return masked
 
 
@@ -143,7 +144,7 @@ class _Batch:
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
         self._pseudonyms: dict[str, str] = {}
-        self._json: dict[int, bytes | str] = {}
+        self._json: dict[int, str] = {}
         self._root = masker.column("")  # what is outside of any key
         self.masked = 0
 
@@ -196,7 +197,7 @@ class _Batch:
 
     def _objects(self, values: list[Any]) -> list[Any]:
         """JSON of each object; one that many records share (a resource) is looked at once."""
-        out: list[Any] = []
+        out: list[str] = []
         shared = self._json
         for value in values:
             if not value:
@@ -204,10 +205,27 @@ class _Batch:
                 continue
             known = shared.get(id(value))
             if known is None:
-                masked = self._mapping(value, self._root, 0) if type(value) is dict else self._value(self._root, value, 0)
-                known = shared[id(value)] = _json(masked)
+                known = shared[id(value)] = self._object(value) if type(value) is dict else _json(self._value(self._root, value, 0))
             out.append(known)
         return out
+
+    def _object(self, mapping: dict[Any, Any]) -> str:
+        """JSON of a masked object; a value that is known to be harmless is not written again."""
+        members: list[str] = []
+        known = self._masker._keys
+        for name, value in mapping.items():
+            key = known.get(name) or self._masker.key(str(name))
+            if not key.label:
+                return _json(self._mapping(mapping, self._root, 0))
+            kind = type(value)
+            if kind is str:
+                member = key.harmless.get(value) or key.label + _json(self._string(key, value))
+            elif kind is int and key.numbers and -_SMALL < value < _SMALL:
+                member = f"{key.label}{value}"
+            else:
+                member = key.label + _json(self._value(key, value, 1))
+            members.append(member)
+        return f"{{{','.join(members)}}}"
 
     def _mapping(self, mapping: dict[Any, Any], outer: _Key, depth: int) -> dict[Any, Any]:
         out: dict[Any, Any] | None = None
@@ -302,9 +320,9 @@ def _are_hashes(values: list[Any], lengths: frozenset[int]) -> bool:
     return size == len(joined) and lengths.issuperset(map(len, values)) and joined == joined.lower()
 
 
-def _json(value: object) -> bytes | str:
+def _json(value: object) -> str:
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value).decode()
     except TypeError:  # lone surrogates, other keys than text, numbers over 64 bits
         return orjson.dumps(_plain(value)).decode()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from triage.mask import checks
@@ -43,7 +43,7 @@ _DOMESTIC: Final = re.compile(
     r"|\d{2}-\d{2}-\d{2}[ ,/]+(?:(?:account|acct?|a/c)[ :#.]*)?\d{8})(?![\w-]|\.\d)"  # UK sort code and account
 )
 _CPF: Final = re.compile(r"\d{3}\.\d{3}\.\d{3}-\d{2}(?!\w)|\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}(?!\w)")
-_NINO: Final = re.compile(
+NINO: Final = re.compile(
     r"[A-CEGHJ-Z][A-CEGHJ-Z]( ?)\d{2}\1\d{2}\1\d{2}\1[A-D](?![A-Za-z0-9-])"
 )
 _NINO_PREFIX: Final = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]|QQ)")
@@ -74,7 +74,7 @@ def masked(text: str, pseudonym: Callable[[str], str], *, long: bool = True) -> 
             return text
         if _LONG.search(text) is not None:
             text = _long_numbers(text)
-    text = _NINO.sub(_nino, text)
+    text = NINO.sub(_nino, text)
     return _owned_ascii(text, pseudonym) if text.isascii() else _OWNED.sub(lambda match: _owned(match, pseudonym), text)
 
 
@@ -221,15 +221,19 @@ def _owned(match: re.Match[str], pseudonym: Callable[[str], str]) -> str:
     return match[0] if _OWNER_BEFORE.search(before) is None else f"~{pseudonym(match[0])}"
 
 
-def _owned_ascii(text: str, pseudonym: Callable[[str], str]) -> str:
-    """The same for all numbers of an ASCII text, several times as fast: it looks for the words, not at each number. No number
-    that `_OWNED` finds reaches over a word, so both see the same ones."""
-    out: list[str] = []
-    done = 0
+def owned_numbers(text: str) -> Iterator[tuple[int, int]]:
+    """Where in an ASCII text numbers follow the word for an account or a customer: as `_owned` finds them, several times as fast,
+    since it looks for the words and not at each number. No number that `_OWNED` finds reaches over a word, so both see the same ones."""
     for match in _OWNER_AND_NUMBER.finditer(text.lower()):
-        start, end = match.span(1)
         before = text[match.start() - 1 : match.start()]
         if not (before.isalnum() or before == "_"):
-            out += (text[done:start], "~", pseudonym(text[start:end]))
-            done = end
+            yield match.span(1)
+
+
+def _owned_ascii(text: str, pseudonym: Callable[[str], str]) -> str:
+    out: list[str] = []
+    done = 0
+    for start, end in owned_numbers(text):
+        out += (text[done:start], "~", pseudonym(text[start:end]))
+        done = end
     return "".join(out) + text[done:] if out else text

@@ -1,7 +1,8 @@
 """Which texts of a column may hold something to mask: a few passes of Arrow's RE2 over the whole column, not one look a text.
 
 Each pattern is a necessary condition of the patterns of this room that it stands for (they look around, RE2 cannot), so a text
-without a mark is one that they leave alone. That holds for ASCII text; other texts get every mark.
+without a mark is one that they leave alone. That holds for ASCII text; other texts get every mark. No pattern tells one digit from
+another, so the marks of a text are those of its shape (`triage.mask.shapes`).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ _ALL: Final = WORDS | LONG | OWNED
 
 _SPACE: Final = r"[\s\x0b\x1c-\x1f]"  # what Python takes for a space in ASCII text
 _WORDS: Final = (
-    r"eyJ|AKIA|ASIA|gh[pousr]_|sk_(?:live|test)_|xox[abpr]-|whsec_|-----BEGIN|@|%40"
-    rf"|(?i:bearer|dpop|basic|negotiate|hmac)(?:{_SPACE}|%20|\+)"
+    r"eyJ|AKIA|ASIA|gh[pousr]_|sk_(?:live|test)_|xox[abpr]-|whsec_|-----BEGIN|@|%\d\d"
+    rf"|(?i:bearer|dpop|basic|negotiate|hmac)(?:{_SPACE}|%|\+)"
     rf"|[A-Za-z_.\-][\w.\-]*\\?[\"']?{_SPACE}{{0,3}}[:=]"
     r"|\?[^\s\"'<>]*[=&]|/[A-Za-z\-]{2,19}/"  # a query; a path, whatever its words
 )
 _NINE_DIGITS: Final = r"\d(?:[ .\-()/]{0,2}\d){8}"
 _LONG: Final = (
-    r"\d{11}|\+[1-9]|00[1-9]\d |\d{2}[ .\-/)]{1,2}\d{2}|(?:^|[^A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ \-]?[A-Za-z0-9]){11}"
+    r"\d{11}|\+\d|\d{4} [ .\-()]?\d|\d{2}[ .\-/)]{1,2}\d{2}|(?:^|[^A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ \-]?[A-Za-z0-9]){11}"
 )
 _OWNED: Final = (
     r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]"

@@ -13,6 +13,7 @@ from typing import Final
 from triage.mask import numbers, tokens
 from triage.mask.paths import Paths
 from triage.mask.rules import Rule, rule_of
+from triage.mask.shapes import Shapes, filled
 from triage.mask.suspects import LONG, WORDS, marks
 from triage.mask.tokens import MASKED
 
@@ -46,11 +47,12 @@ _HIDDEN: Final = re.compile(
 
 
 class TextMasker:
-    """Masks free text and single values by a rule. Holds nothing personal between calls."""
+    """Masks free text and single values by a rule. Of texts it holds only shapes: those of texts with no secret in them."""
 
     def __init__(self, pseudonym: Callable[[str], str]) -> None:
         self._pseudonym = pseudonym
         self._paths = Paths(pseudonym)
+        self._shapes = Shapes()
         self._rules: dict[str, Rule] = {}
         self._by_rule: Final[dict[Rule, Callable[[str], str]]] = {
             Rule.TEXT: self.text, Rule.ID: self._id, Rule.DROP: _dropped, Rule.AUTH: self._auth, Rule.CODE: _code,
@@ -80,20 +82,32 @@ class TextMasker:
     def texts(self, texts: list[str]) -> list[str]:
         """`text` for each of many texts that can be written as UTF-8; only those that a test of all together suspects are looked at."""
         out = list(texts)
-        places = list(range(len(out)))
+        suspect: list[tuple[int, int]] = []
+        for place, (text, plan) in enumerate(zip(texts, self._shapes.plans(texts), strict=True)):
+            if not plan:
+                continue
+            if isinstance(plan, int):
+                suspect.append((place, plan))
+            else:
+                out[place] = filled(text, plan, self._pseudonym) or self.text(text)
+        for place in self._settled(out, suspect):
+            out[place] = MASKED
+        return out
+
+    def _settled(self, out: list[str], suspect: list[tuple[int, int]]) -> list[int]:
+        """Mask the texts at these places, which have these marks, until nothing changes; the places where it never ends."""
+        changed: list[int] = []
         for _ in range(_PASSES):
-            if not places:
-                return out
-            changed: list[int] = []
-            for place, mark in zip(places, marks([out[place] for place in places]), strict=True):
-                masked = self._suspect(out[place], mark) if mark else out[place]
+            changed = []
+            for place, mark in suspect:
+                masked = self._suspect(out[place], mark)
                 if masked != out[place]:
                     out[place] = masked
                     changed.append(place)
-            places = changed
-        for place in places:
-            out[place] = MASKED
-        return out
+            if not changed:
+                break
+            suspect = [(place, mark) for place, mark in zip(changed, marks([out[place] for place in changed]), strict=True) if mark]
+        return changed
 
     def path(self, text: str) -> str:
         """A path or URL: without query and user information, the account IDs in it as pseudonyms."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -15,6 +16,7 @@ from triage.ports.records import Appended
 
 GROUP_ROWS: Final = 20_000
 """More rows at once gain nothing and delay the batches behind them."""
+LINGER_S: Final = 0.005
 Commit = Callable[[list[MaskedRecords]], list[Appended]]
 Waiting = tuple[MaskedRecords, "Future[Appended]"]
 
@@ -25,6 +27,8 @@ class GroupCommit:
     def __init__(self, commit: Commit, name: str, threads: int = 1) -> None:
         self._commit = commit
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._gathering = threading.Lock()  # one thread at a time, or what comes in would be spread over the threads
+        self._committing: set[int] = set()  # threads
         self._threads = [threading.Thread(target=self._run, name=f"{name}-{i}", daemon=True) for i in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -50,20 +54,27 @@ class GroupCommit:
             thread.join()
 
     def _run(self) -> None:
-        going = True
+        me, going = threading.get_ident(), True
         while going:
-            first = self._queue.get()
-            if first is None:
-                return
-            group, going = self._gather(first)
-            self._settle(group)
+            with self._gathering:
+                first = self._queue.get()
+                if first is None:
+                    return
+                group, going = self._gather(first)
+                self._committing.add(me)
+            try:
+                self._settle(group)
+            finally:
+                self._committing.discard(me)
 
     def _gather(self, first: Waiting) -> tuple[list[Waiting], bool]:
-        """What waits, up to a bound; and whether to go on after it."""
+        """What waits, up to a bound; and whether to go on after it. While other threads commit, also what comes in a moment: then few
+        large commits cost less than many small ones, and nothing stands still for it."""
         group, rows = [first], _rows(first[0])
+        until = time.monotonic() + LINGER_S if self._committing else 0.0
         while rows < GROUP_ROWS:
             try:
-                item = self._queue.get_nowait()
+                item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
             if item is None:

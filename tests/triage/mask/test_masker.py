@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.domain.columns import COLUMNS, SIGNALS, Signal
@@ -190,7 +191,7 @@ VALUES = st.recursive(
 NAMES = st.sampled_from(["password", "url.path", "user.id", "authorization", "client.address", "iban", "code", "x-request-id", "m"])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=6), st.text(max_size=40), st.text(max_size=40))
 def test_never_raises_and_gives_json(given: dict[str, Any], text: str, identity: str) -> None:
     masked = MASKER.mask(records("logs", {"attributes": given, "body": text, "trace_id": identity, "service": text}))
@@ -200,7 +201,7 @@ def test_never_raises_and_gives_json(given: dict[str, Any], text: str, identity:
     assert masked.logs.num_rows == 1
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.uuids().map(str) | st.binary(min_size=16, max_size=16).map(bytes.hex)
     | st.integers(1_600_000_000, 1_900_000_000).map(str)

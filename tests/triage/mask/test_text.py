@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.mask.checks import IBAN_LENGTHS, is_card, is_cpf, is_resident_id
@@ -172,7 +173,7 @@ PIECES = st.lists(
     | st.text(max_size=6), max_size=12).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(PIECES | st.text(max_size=80))
 def test_idempotent_and_never_raises(text: str) -> None:
     once = MASKER.mask_text(text)

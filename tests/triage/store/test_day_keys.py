@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.store.embedded import day_keys
@@ -15,7 +16,7 @@ from triage.store.embedded.day_keys import DayKeys
 from triage.store.keys import distinct, text_key, text_keys
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=40, unique=True), max_size=30), st.lists(st.integers(0, 2**64 - 1)))
 def test_known_is_exact(tmp_path_factory: pytest.TempPathFactory, batches: list[list[int]], probes: list[int]) -> None:
     keys = DayKeys(tmp_path_factory.mktemp("keys"), np.zeros(0, np.uint64))
@@ -38,6 +39,17 @@ def test_many_keys_flush_to_runs_and_stay_exact(tmp_path: Path, monkeypatch: pyt
     assert keys.known(values).all()
     assert not keys.known(values + np.uint64(1)).any()
     assert not list(tmp_path.iterdir()), "runs leave no file behind"
+
+
+def test_what_was_looked_up_in_a_run_does_not_stay_in_memory(tmp_path: Path) -> None:
+    values = np.random.default_rng(8).permutation(np.arange(2 * day_keys.RUN, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    keys = DayKeys(tmp_path, values)
+    assert keys.known(values).all()
+
+    mappings = Path("/proc/self/smaps").read_text("utf-8").split(f" {tmp_path}/")[1:]
+    resident = [int(mapping.partition("\nRss:")[2].split()[0]) for mapping in mappings]
+    assert resident, "the runs are mapped"
+    assert sum(resident) == 0
 
 
 @given(st.lists(st.text(max_size=40), max_size=20))

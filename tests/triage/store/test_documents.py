@@ -77,3 +77,20 @@ def test_attributes_that_may_not_be_indexed_are_marked() -> None:
     assert plain["attributes_long"]
     assert plain["attributes_text"] == '{"a":"x"}'
     assert "attributes" not in plain
+
+
+def test_no_rows() -> None:
+    assert len(bulk_items("spans", table("spans", [span(1)]).slice(0, 0), str)) == 0
+
+
+@given(records(), st.integers(0, 4))
+def test_a_row_is_written_alike_among_others_and_alone(drawn: tuple[Signal, list[Row]], first: int) -> None:
+    """Whether a column has one value or many, and where in the buffers the rows stand."""
+    signal, rows = drawn
+    whole = table(signal, rows)
+
+    def items(start: int, length: int | None = None) -> list[str]:
+        written: list[str] = bulk_items(signal, whole.slice(start, length), lambda time_ns: f"day-{time_ns}").to_pylist()
+        return written
+
+    assert items(first) == [item for row in range(first, len(rows)) for item in items(row, 1)]

@@ -67,9 +67,9 @@ def test_a_slice_of_an_array_is_written_as_it_is() -> None:
 
 
 def test_too_large_bodies_are_split() -> None:
-    client = FakeClient(limit=100_000)
-    numbers = range(20_000)
-    assert writer(client).write(items(numbers)) == [201] * 20_000
+    client = FakeClient(limit=20_000)
+    numbers = range(4_000)
+    assert writer(client).write(items(numbers)) == [201] * 4_000
     assert client.taken == list(numbers)
     assert len(client.bodies) > 4
 

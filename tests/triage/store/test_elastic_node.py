@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from builders import DAY, T0, call_rollups, masked, span, trace_id
 from elasticsearch import Elasticsearch
 
 from triage.domain.windows import HOUR_NS, Window, from_rfc3339
+from triage.store.elastic import rollups as elastic_rollups
 from triage.store.elastic import search as elastic_search
 from triage.store.elastic.cluster import ClusterWatch
 from triage.store.elastic.records import ElasticRecordStore
@@ -22,8 +24,10 @@ ALWAYS = Window(0, 2**63 - 1)
 
 @pytest.fixture
 def store(elastic_client: Elasticsearch, elastic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ElasticRecordStore]:
-    """A store that reads two documents a page."""
+    """A store that reads two documents a page, and changes two blocks of roll-ups at once."""
     monkeypatch.setattr(elastic_search, "PAGE", 2)
+    monkeypatch.setattr(elastic_rollups, "_A_PAGE", 2)
+    monkeypatch.setattr(elastic_rollups, "_A_BULK", 2)
     store = ElasticRecordStore(elastic_client, elastic_prefix)
     yield store
     store.close()
@@ -34,9 +38,24 @@ def test_everything_is_read_over_many_pages(store: ElasticRecordStore) -> None:
     store.settle_reads()
     assert sorted(store.scan("spans", ALWAYS, ["span_id"]).column(0).to_pylist()) == [f"{i:016x}" for i in range(1, 8)]
     assert len(store.by_trace("spans", [trace_id(1)])) == 7
-    store.replace_rollups("calls", range(5), call_rollups([{"minute": m, "partner": p} for m in range(5) for p in "abc"]))
-    store.replace_rollups("calls", range(5), call_rollups([{"minute": m, "partner": "a"} for m in range(5)]))
-    assert len(store.rollups("calls", ALWAYS)) == 5
+    minutes = range(0, 200, 7)  # in seven blocks
+    store.replace_rollups("calls", minutes, call_rollups([{"minute": m, "partner": p} for m in minutes for p in "abc"]))
+    store.replace_rollups("calls", minutes[1:], call_rollups([{"minute": m, "partner": "a"} for m in minutes[1:]]))
+    rows = store.rollups("calls", ALWAYS)
+    assert rows.column("minute").to_pylist() == [0, 0, 0, *minutes[1:]]
+    assert store.drop_rollups(100) == 3 + 14, "blocks of two pages and a part of one"
+    assert store.rollups("calls", ALWAYS).column("minute").to_pylist() == [m for m in minutes if m >= 100]
+
+
+def test_two_writers_never_lose_each_others_minutes(store: ElasticRecordStore) -> None:
+    """Each minute of one block by a writer of its own."""
+    def replace(minute: int) -> None:
+        store.replace_rollups("calls", [minute], call_rollups([{"minute": minute, "partner": p} for p in "ab"]))
+
+    with ThreadPoolExecutor(4) as writers:
+        for done in [writers.submit(replace, minute) for minute in range(30)]:
+            done.result()
+    assert store.rollups("calls", ALWAYS).column("minute").to_pylist() == [m for m in range(30) for _ in "ab"]
 
 
 def test_many_pins_are_kept(store: ElasticRecordStore) -> None:

@@ -73,7 +73,7 @@ def test_shards_and_replicas_of_the_settings(elastic_client: Elasticsearch, elas
     found = {index: body["settings"]["index"] for index, body in elastic_client.indices.get_settings(index=f"{elastic_prefix}-*").items()}
     day = found[f"{elastic_prefix}-spans-2026.03.02"]
     assert (day["number_of_shards"], day["auto_expand_replicas"]) == ("3", "0-2")
-    assert found[f"{elastic_prefix}-rollups-calls-v1"]["number_of_shards"] == "1"
+    assert found[f"{elastic_prefix}-rollups-calls-v2"]["number_of_shards"] == "1"
 
 
 def test_no_input_can_make_a_mapping_grow(elastic_client: Elasticsearch, elastic_prefix: str, names: list[str]) -> None:

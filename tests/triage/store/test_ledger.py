@@ -8,7 +8,8 @@ import duckdb
 import numpy as np
 import pytest
 from builders import DAY, MINUTE, T0, call, masked, span, span_id, trace_id, uuid
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.errors import StoreFormatError, StoreUnavailable
@@ -36,7 +37,7 @@ def places(entries: list[tuple[int, int]], wanted: int) -> dict[int, int]:
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(ENTRIES, min_size=1, max_size=4), st.integers(0, 2**64 - 1))
 def test_a_file_finds_what_was_written(tmp_path_factory: pytest.TempPathFactory, runs: list[list[tuple[int, int]]], other: int) -> None:
     file = write_run(tmp_path_factory.mktemp("run") / "ids-2026-03-02.1", [run_of(entries) for entries in runs])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from builders import call, log, masked, span, span_id, trace_id, uuid
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.domain.windows import Window
@@ -359,7 +360,7 @@ def test_full_dead_letters_lose_nothing(tmp_path: Path) -> None:
     rig.store.close()
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(sizes=st.tuples(*[st.integers(0, 4)] * 3), cuts=st.tuples(st.integers(0, 12), st.integers(0, 12)))
 def test_the_parts_of_a_batch_are_the_batch(sizes: tuple[int, int, int], cuts: tuple[int, int]) -> None:
     whole = masked(

@@ -18,6 +18,7 @@ from triage.store.elastic.client import translated
 CREATED: Final = 201
 KNOWN: Final = 409  # the document is there already
 UNREADABLE: Final = 400  # Elasticsearch cannot index the document
+_ABSENT: Final = 404
 _TOO_LARGE: Final = 413
 _BUSY: Final = frozenset({429, 503})
 
@@ -89,7 +90,7 @@ class BulkWriter:
                 statuses += self._send(items, start, end, copies)
             except ApiError as error:
                 if error.status_code == _TOO_LARGE and end - start > 1:
-                    self._size.bytes = max(_SMALLEST, _bytes(items, start, end) // 2)
+                    self._size.bytes = _bytes(items, start, end) // 2
                     continue
                 if error.status_code == _TOO_LARGE:
                     raise StoreError("a record is larger than Elasticsearch takes (http.max_content_length)") from error
@@ -117,11 +118,18 @@ def write_checked(writer: BulkWriter, lines: Sequence[dict[str, Any]], *, copies
 
     Deleting what is not there is no fault.
     """
-    items = pa.array(list(_items(lines)), pa.string())
+    if not all(write_guarded(writer, lines, copies=copies)):
+        raise StoreError(f"Elasticsearch refused a document with status {KNOWN}")
+
+
+def write_guarded(writer: BulkWriter, lines: Sequence[dict[str, Any]], *, copies: int = 1) -> list[bool]:
+    """The same where another writer may have been first (`create`, `if_seq_no`): for every action, whether it was done."""
     with translated():
-        for status in writer.write(items, copies=copies):
-            if status >= UNREADABLE and status != 404:
-                raise StoreError(f"Elasticsearch refused a document with status {status}")
+        statuses = writer.write(pa.array(list(_items(lines)), pa.string()), copies=copies)
+    for status in statuses:
+        if status >= UNREADABLE and status not in (KNOWN, _ABSENT):
+            raise StoreError(f"Elasticsearch refused a document with status {status}")
+    return [status != KNOWN for status in statuses]
 
 
 def _items(lines: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -50,6 +50,7 @@ class DayKeys:
             at = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
             found |= run[at] == wanted
         suspected[picked] = found
+        self._let_go()
         return suspected
 
     def add(self, keys: Keys) -> None:
@@ -79,8 +80,12 @@ class DayKeys:
         self._filter = np.zeros(bits // 8, np.uint8)
         for run in (*self._runs, *self._tail):
             self._mark(run)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Pages of the runs that were read are no memory of this process any more; the system may still hold them as files' pages."""
         for mapped in self._maps:
-            mapped.madvise(mmap.MADV_DONTNEED)  # all of it was read; single places will be
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def _flush(self) -> None:
         run = np.sort(np.concatenate(self._tail), kind="stable")

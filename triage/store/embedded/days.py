@@ -56,7 +56,8 @@ class DuckFiles:
             "memory_limit": f"{memory_mib}MiB", "threads": threads, "temp_directory": str(folder / "tmp"),
             "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
         })
-        self._root.execute("SET checkpoint_threshold = '64MiB'")
+        # What no checkpoint has packed yet is held in memory too: 64 MiB took 27 MiB more at most, and no less time.
+        self._root.execute("SET checkpoint_threshold = '32MiB'")
         self._lock = threading.Lock()
         self._cursors: dict[int, duckdb.DuckDBPyConnection] = {}
         self._days: set[str] = set()
