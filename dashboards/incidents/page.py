@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import median
 from typing import Final
 
 import pyarrow as pa
@@ -56,12 +57,9 @@ def incident_page(parts: Parts, incident: Incident) -> IncidentPage:
 
 
 def _facts(incident: Incident, now_ns: int) -> tuple[Fact, ...]:
-    rate = f" ({share(incident.failed_calls, incident.total_calls)})" if incident.total_calls else ""
-    what = {"latency": "slow calls", "traffic_drop": "calls missing", "traffic_surge": "calls more than usual",
-            "abnormal_use": "unusual calls"}.get(incident.kind, "failed calls")
     end = failing_until(incident, now_ns)
     began = short_time(incident.first_seen_ns, now_ns)
-    facts = [Fact(count(incident.failed_calls), what + rate),
+    facts = [_calls_fact(incident),
              Fact(count(len(incident.partners)), "partner" if len(incident.partners) == 1 else "partners")]
     if incident.customers:
         facts.append(Fact(count(incident.customers), "customer" if incident.customers == 1 else "customers"))
@@ -72,8 +70,32 @@ def _facts(incident: Incident, now_ns: int) -> tuple[Fact, ...]:
     lasted = span_of_time(end - incident.first_seen_ns)
     facts.append(Fact(lasted, f"since {began} UTC" if incident.is_live() else f"from {began} UTC, over"))
     if is_quiet(incident, now_ns):
-        facts.append(Fact(span_of_time(now_ns - end), f"no failure since {short_time(end, now_ns)} UTC"))
+        what = "no failure" if incident.kind in ("errors", "endpoint_down") else "as usual"
+        facts.append(Fact(span_of_time(now_ns - end), f"{what} since {short_time(end, now_ns)} UTC"))
     return tuple(facts)
+
+
+def _calls_fact(incident: Incident) -> Fact:
+    """The calls that it is about: failed ones, or what moved where nothing fails."""
+    failed = share(incident.failed_calls, incident.total_calls)
+    match incident.kind:
+        case "traffic_drop":
+            return Fact(f"about {count(_missing(incident))}", "calls missing")
+        case "latency":
+            return Fact(count(incident.total_calls), "calls in that time")
+        case "traffic_surge":
+            return Fact(count(incident.total_calls), f"calls, {failed} failed" if incident.total_calls else "calls")
+        case "abnormal_use":
+            return Fact(count(incident.failed_calls), f"refused calls ({failed})" if incident.total_calls else "refused calls")
+    return Fact(count(incident.failed_calls), f"failed calls ({failed})" if incident.total_calls else "failed calls")
+
+
+def _missing(incident: Incident) -> int:
+    """Calls that did not come, as many as came a minute before (median)."""
+    first, last = incident.first_seen_ns // MINUTE_NS, incident.last_seen_ns // MINUTE_NS
+    usual = [point.calls for point in incident.series if point.minute < first]
+    came = sum(point.calls for point in incident.series if first <= point.minute <= last)
+    return max(round(median(usual) * (last - first + 1)) - came, 0) if usual else 0
 
 
 def _example(parts: Parts, incident: Incident) -> TraceView | None:
@@ -96,7 +118,7 @@ def _no_trace(incident: Incident, trace: TraceView | None) -> str:
     if trace is not None:
         return ""
     if not incident.trace_ids:
-        return "No failing call of it carried a trace."
+        return "Calls that do not come leave no trace." if incident.kind == "traffic_drop" else "No failing call of it carried a trace."
     return "Its example traces are not kept any more, or were not recorded in detail."
 
 
@@ -109,15 +131,17 @@ def _curve(incident: Incident) -> Curve | None:
 
 
 def _timeline(incident: Incident, notices: tuple[NoticeRow, ...], now_ns: int) -> tuple[TimelineRow, ...]:
-    rows = [_entry(entry, now_ns) for entry in incident.timeline]
+    rows = [_entry(incident, entry, now_ns) for entry in incident.timeline]
     rows += [TimelineRow(row.at_ns, short_time(row.at_ns, now_ns), f"{row.outcome}: {row.receiver}", row.what, row.tone)
              for row in notices if row.receiver]
     return tuple(sorted(rows, key=lambda row: row.at_ns))
 
 
-def _entry(entry: TimelineEntry, now_ns: int) -> TimelineRow:
+def _entry(incident: Incident, entry: TimelineEntry, now_ns: int) -> TimelineRow:
     by_person = entry.actor not in ("analysis", "")
     action = entry.action.replace("_", " ")
+    if action == "first failure" and incident.kind not in ("errors", "endpoint_down"):
+        action = "began"
     what = f"{entry.actor}: {action}" if by_person else action
     reason, detail = entry.reason, entry.detail
     if entry.action == "escalated" and reason.startswith("severity raised"):  # the reason says it whole

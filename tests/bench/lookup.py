@@ -134,7 +134,7 @@ def embedded(records: int) -> None:
 
 def elastic(records: int) -> None:
     """One node of its own, filled first; then its days are dropped, for the bytes of the ledger."""
-    with tempfile.TemporaryDirectory() as name, running_node(Path(name), heap="1g") as url:
+    with tempfile.TemporaryDirectory() as name, running_node(Path(name), heap="2g", java_options="") as url:
         client = connect(ElasticSettings(hosts=(url,)))
         store = ElasticRecordStore(client, replicas=0)
         seconds = kept_data.fill(store, records)

@@ -23,13 +23,15 @@ _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1"  # a third less CPU in the few m
 
 
 @contextmanager
-def running_node(folder: Path, nodes: int = 1, heap: str = "512m", settings: str = "") -> Iterator[str]:
+def running_node(
+    folder: Path, nodes: int = 1, heap: str = "512m", settings: str = "", java_options: str = _SHORT_LIVED,
+) -> Iterator[str]:
     """The address of the first of `nodes` fresh nodes, whose data lie in `folder`. `settings`: lines of elasticsearch.yml."""
     _run("build", HOME)
     port = _free_port(nodes)
     home = _with_settings(folder / "own-home", settings) if settings else HOME
     try:
-        _run("start", home, folder, nodes, port, ES_HEAP=heap, ES_JAVA_OPTS=_SHORT_LIVED)
+        _run("start", home, folder, nodes, port, ES_HEAP=heap, ES_JAVA_OPTS=java_options)
         yield f"http://127.0.0.1:{port}"
     finally:
         _run("stop", folder)

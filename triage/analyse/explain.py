@@ -32,7 +32,7 @@ def explain(
 ) -> Finding:
     """`titles`: group -> its title, for the problem's groups."""
     suspects = suspects_of(problem, impact, samples, changes, bank_services)
-    comparison = compare(samples.calls_failing, samples.calls_healthy, unsaid=UNSAID)
+    comparison = compare(samples.calls_failing, samples.calls_healthy, unsaid=UNSAID) if problem.kind != "traffic_drop" else []
     scope = narrowed(impact, comparison)
     services = list(dict.fromkeys([*impact.services, *(s.name for s in suspects if s.kind == "service" and s.score >= 0.5)]))
     since_ns, until_ns = problem.since * MINUTE_NS, problem.until * MINUTE_NS + MINUTE_NS - 1
@@ -107,8 +107,8 @@ def _summary(problem: Problem, impact: ImpactOf, suspects: Sequence[Suspect], sc
     if problem.kind in ("errors", "endpoint_down"):
         first = f"{impact.failed:,} calls{share} of {partners} failed; scope: {scope}."
     else:
-        reasons = "; ".join(dict.fromkeys(a.why for a in sorted(problem.anomalies, key=lambda a: -a.score)[:2]))
-        first = f"{reasons.rstrip('.')}. Scope: {scope}." if reasons else f"Scope: {scope}."
+        reasons = dict.fromkeys(a.why.rstrip(".") for a in sorted(problem.anomalies, key=lambda a: -a.score)[:2])
+        first = ". ".join([*reasons, f"Scope: {scope}."])
     cause = _cause(suspects[0]) if suspects and suspects[0].score >= 0.5 else ""
     down = "".join(f" {sentence}" for sentence in problem.downs[:2])
     return f"{first}{cause}{down} {_SIDE_WORDS[_side(problem, impact)]}"

@@ -14,7 +14,8 @@ from triage.analyse.rows import CallRows, ErrorRows, sums
 from triage.domain.calls import SIDE_OF
 from triage.domain.incident import ApiImpact, Impact, Point
 
-MOST: Final = 50
+MOST: Final = 1_000
+"""Partners and APIs of an incident; about 100 bytes each in its document."""
 _CURVE_BEFORE: Final = 30
 _CURVE_LONGEST: Final = 360
 

@@ -32,6 +32,8 @@ LEAST_REFUSED: Final = 5
 UNKNOWN: Final = "service:unknown"
 FRINGE: Final = 0.3
 STRAY: Final = 0.05
+MAJORITY: Final = 0.75
+"""The service of so many of an API's traced failures has its untraced ones too; with less they are nobody's."""
 ALL_REFUSED: Final = 0.8
 ALSO_REFUSED: Final = 0.25
 """An API belongs to a partner's problem when its share of refused calls is at least this part of that of all together."""
@@ -54,6 +56,7 @@ class Problem:
     key: str = ""  # of the incident that people made of it, '' for its own
     downs: list[str] = field(default_factory=list)  # what was seen of endpoints that do not answer
     down_traces: list[str] = field(default_factory=list)
+    beside: frozenset[str] = frozenset()  # owners of the faults that would explain it, if its traces blamed them too
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +204,14 @@ def _faults(rows: ErrorRows, evidence: Mask, triggers: Sequence[Trigger]) -> lis
 
 
 def _is_fringe(rows: ErrorRows, problem: Problem, known: Sequence[Problem]) -> bool:
-    """Whether a few failures without a trace lie beside a larger fault, whose traces have not told of all its APIs yet."""
-    mine = rows.count[problem.rows].sum()
-    return any(
-        problem.since <= other.until + SLACK_MINUTES and problem.until >= other.since - SLACK_MINUTES
-        and mine < max(FRINGE * rows.count[other.rows].sum(), 2 * LEAST_FAULTS)
-        for other in known
-    )
+    """Whether failures without a trace lie beside a fault: few, since its traces have not told of all its APIs yet, or on APIs of
+    several, since they may be of any of them."""
+    near = [other for other in known
+            if problem.since <= other.until + SLACK_MINUTES and problem.until >= other.since - SLACK_MINUTES]
+    mine, theirs = rows.count[problem.rows].sum(), [set(rows.api[other.rows].tolist()) for other in near]
+    if any(mine < max(FRINGE * rows.count[other.rows].sum(), 2 * LEAST_FAULTS) for other in near):
+        return True
+    return all(sum(api in apis for apis in theirs) > 1 for api in distinct(rows.api[problem.rows]))
 
 
 def _is_stray(rows: ErrorRows, problem: Problem, known: Sequence[Problem]) -> bool:
@@ -221,21 +225,29 @@ def _is_stray(rows: ErrorRows, problem: Problem, known: Sequence[Problem]) -> bo
 
 
 def _placed(rows: ErrorRows) -> Texts:
-    """Each row's service, with a guess for those that do not say."""
+    """Each row's service. Rows that do not say have the one of most failures of their API: of their family and minute, else of
+    their minute, else of that time; '' when no service has a clear majority. An API without any goes with the only fault there is."""
     service = rows.service.copy()
     lost = rows.faults() & (rows.service == "")
     known = rows.faults() & (rows.service != "")
     if not lost.any() or not known.any():
         return service
-    for api, minute in sorted(set(zip(rows.api[lost].tolist(), rows.minute[lost].tolist(), strict=True))):
+    for minute in np.unique(rows.minute[lost]):
         near = known & rows.between(minute - SLACK_MINUTES, minute + SLACK_MINUTES)
-        if not near.any():
-            continue
-        same = sums(rows.service[near & (rows.api == api)], rows.count[near & (rows.api == api)])
-        alike = lost & (rows.api == api) & rows.between(minute - GAP_MINUTES, minute + GAP_MINUTES)
-        home = next(iter(same), "") or _only_one(rows, near, alike)
-        service[lost & (rows.api == api) & (rows.minute == minute)] = home
+        here = np.flatnonzero(lost & (rows.minute == minute)) if near.any() else np.zeros(0, np.int64)
+        for (api, family), mine in grouped(here, rows.api, rows.family).items():
+            of_api = rows.api == api
+            then = of_api & rows.between(minute - GAP_MINUTES, minute + GAP_MINUTES)
+            places = (near & of_api & (rows.family == family), near & of_api, known & then)
+            same = next((place for place in places if place.any()), None)
+            service[mine] = _only_one(rows, near, lost & then) if same is None else _majority(rows, same)
     return service
+
+
+def _majority(rows: ErrorRows, mask: Mask) -> str:
+    weights = sums(rows.service[mask], rows.count[mask])
+    first = next(iter(weights))
+    return first if weights[first] >= MAJORITY * sum(weights.values()) else ""
 
 
 def _only_one(rows: ErrorRows, near: Mask, lost: Mask) -> str:

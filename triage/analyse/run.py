@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from triage.analyse.abnormal_use import known_use
-from triage.analyse.abnormal_use.abuse import ABUSE_COLUMNS, REFUSED
 from triage.analyse.abnormal_use.misuse import Misuse, Seen, judge_use
 from triage.analyse.abnormal_use.overuse import Agreed
+from triage.analyse.abnormal_use.refused import ABUSE_COLUMNS, REFUSED
 from triage.analyse.changes import ChangeSeen
 from triage.analyse.digest import Chunk, Digest, digest
 from triage.analyse.down import DOWN_COLUMNS, Down, downs_of, unanswered_apis, with_downs

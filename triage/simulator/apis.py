@@ -11,8 +11,8 @@ GATEWAY: Final = "api-gateway"
 DATABASE: Final = "core-db"
 CARD_SCHEME: Final = "card-scheme"
 
-_UK: Final = "/open-banking/v4.0"
-_ACCOUNT: Final = _UK + "/aisp/accounts/{AccountId}"
+UK: Final = "/open-banking/v4.0"
+_ACCOUNT: Final = UK + "/aisp/accounts/{AccountId}"
 _XS2A: Final = "/v1/accounts/{account-id}"
 
 _FRONT_INSTANCES: Final = ("kong-0", "kong-1", "kong-2", "nginx-0", "nginx-1", "envoy-0", "envoy-1")
@@ -46,7 +46,7 @@ def _gateway(ms: float = 3.0) -> Hop:
     return Hop(GATEWAY, -1, "", ms)
 
 
-def _read(service: str, name: str, core: str, ms: float, sql_ms: float) -> tuple[Hop, ...]:
+def read(service: str, name: str, core: str, ms: float, sql_ms: float) -> tuple[Hop, ...]:
     """A read: consent check, the owning service, the core, its database."""
     return (
         _gateway(),
@@ -57,7 +57,7 @@ def _read(service: str, name: str, core: str, ms: float, sql_ms: float) -> tuple
     )
 
 
-def _payment(name: str) -> tuple[Hop, ...]:
+def payment(name: str) -> tuple[Hop, ...]:
     """A payment: fraud check, posting in the core, a message to the customer."""
     return (
         _gateway(4),
@@ -94,7 +94,7 @@ def _card(name: str) -> tuple[Hop, ...]:
     )
 
 
-def _api(
+def api(
     key: str,
     call: str,
     standard: Standard,
@@ -105,6 +105,7 @@ def _api(
     size: int,
     team: str,
 ) -> Api:
+    """An operation; `call` is its method and route, `weight` how often it is called beside others."""
     method, route = call.split(" ", 1)
     success = 201 if method == "POST" and "token" not in route and "funds" not in route else 200
     return Api(key, method, route, standard, roles, front, weight, hops, success, size, team)
@@ -114,102 +115,102 @@ def _account_apis() -> tuple[Api, ...]:
     accounts, team = "accounts-service", "accounts-api"
     roles: tuple[Role, ...] = ("AISP",)
     return (
-        _api(
+        api(
             "uk-accounts",
-            f"GET {_UK}/aisp/accounts",
+            f"GET {UK}/aisp/accounts",
             "uk",
             roles,
             "kong",
             14,
-            _read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8),
+            read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8),
             2400,
             team,
         ),
-        _api(
+        api(
             "uk-account",
             f"GET {_ACCOUNT}",
             "uk",
             roles,
             "kong",
             5,
-            _read(accounts, "GET /accounts/{id}", "GET /ledger/accounts/{id}", 14, 5),
+            read(accounts, "GET /accounts/{id}", "GET /ledger/accounts/{id}", 14, 5),
             900,
             team,
         ),
-        _api(
+        api(
             "uk-balances",
             f"GET {_ACCOUNT}/balances",
             "uk",
             roles,
             "kong",
             24,
-            _read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6),
+            read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6),
             700,
             team,
         ),
-        _api(
+        api(
             "uk-transactions",
             f"GET {_ACCOUNT}/transactions",
             "uk",
             roles,
             "kong",
             22,
-            _read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30),
+            read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30),
             18000,
             team,
         ),
-        _api(
+        api(
             "uk-direct-debits",
             f"GET {_ACCOUNT}/direct-debits",
             "uk",
             roles,
             "kong",
             4,
-            _read(accounts, "GET /accounts/{id}/direct-debits", "GET /mandates/{id}", 16, 8),
+            read(accounts, "GET /accounts/{id}/direct-debits", "GET /mandates/{id}", 16, 8),
             1500,
             team,
         ),
-        _api(
+        api(
             "uk-standing-orders",
             f"GET {_ACCOUNT}/standing-orders",
             "uk",
             roles,
             "kong",
             3,
-            _read(accounts, "GET /accounts/{id}/standing-orders", "GET /orders/{id}", 16, 8),
+            read(accounts, "GET /accounts/{id}/standing-orders", "GET /orders/{id}", 16, 8),
             1300,
             team,
         ),
-        _api(
+        api(
             "bg-accounts",
             "GET /v1/accounts",
             "berlin",
             roles,
             "nginx",
             12,
-            _read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8),
+            read(accounts, "GET /accounts", "GET /ledger/accounts", 20, 8),
             2100,
             team,
         ),
-        _api(
+        api(
             "bg-balances",
             f"GET {_XS2A}/balances",
             "berlin",
             roles,
             "nginx",
             20,
-            _read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6),
+            read(accounts, "GET /accounts/{id}/balances", "GET /ledger/balances/{id}", 16, 6),
             650,
             team,
         ),
-        _api(
+        api(
             "bg-transactions",
             f"GET {_XS2A}/transactions",
             "berlin",
             roles,
             "nginx",
             18,
-            _read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30),
+            read(accounts, "GET /accounts/{id}/transactions", "GET /ledger/entries/{id}", 34, 30),
             15000,
             team,
         ),
@@ -221,9 +222,9 @@ def _payment_apis() -> tuple[Api, ...]:
     cof: tuple[Role, ...] = ("CBPII",)
     team = "payments-api"
     return (
-        _api(
+        api(
             "uk-payment-consent",
-            f"POST {_UK}/pisp/domestic-payment-consents",
+            f"POST {UK}/pisp/domestic-payment-consents",
             "uk",
             pisp,
             "kong",
@@ -232,20 +233,20 @@ def _payment_apis() -> tuple[Api, ...]:
             1100,
             team,
         ),
-        _api(
+        api(
             "uk-payment",
-            f"POST {_UK}/pisp/domestic-payments",
+            f"POST {UK}/pisp/domestic-payments",
             "uk",
             pisp,
             "kong",
             8,
-            _payment("POST /payments"),
+            payment("POST /payments"),
             1200,
             team,
         ),
-        _api(
+        api(
             "uk-payment-status",
-            f"GET {_UK}/pisp/domestic-payments/{{DomesticPaymentId}}",
+            f"GET {UK}/pisp/domestic-payments/{{DomesticPaymentId}}",
             "uk",
             pisp,
             "kong",
@@ -254,18 +255,18 @@ def _payment_apis() -> tuple[Api, ...]:
             1100,
             team,
         ),
-        _api(
+        api(
             "uk-vrp",
-            f"POST {_UK}/vrp/domestic-vrps",
+            f"POST {UK}/vrp/domestic-vrps",
             "uk",
             pisp,
             "envoy",
             5,
-            _payment("POST /vrps"),
+            payment("POST /vrps"),
             1200,
             team,
         ),
-        _api(
+        api(
             "uk-funds",
             "POST /open-banking/v3.1/cbpii/funds-confirmations",
             "uk",
@@ -276,14 +277,14 @@ def _payment_apis() -> tuple[Api, ...]:
             400,
             team,
         ),
-        _api(
+        api(
             "bg-payment",
             "POST /v1/payments/sepa-credit-transfers",
             "berlin",
             pisp,
             "nginx",
             12,
-            _payment("POST /payments"),
+            payment("POST /payments"),
             800,
             team,
         ),
@@ -293,9 +294,9 @@ def _payment_apis() -> tuple[Api, ...]:
 def _other_apis() -> tuple[Api, ...]:
     aisp: tuple[Role, ...] = ("AISP",)
     return (
-        _api(
+        api(
             "uk-consent",
-            f"POST {_UK}/aisp/account-access-consents",
+            f"POST {UK}/aisp/account-access-consents",
             "uk",
             aisp,
             "kong",
@@ -304,9 +305,9 @@ def _other_apis() -> tuple[Api, ...]:
             900,
             "consent",
         ),
-        _api(
+        api(
             "uk-consent-status",
-            f"GET {_UK}/aisp/account-access-consents/{{ConsentId}}",
+            f"GET {UK}/aisp/account-access-consents/{{ConsentId}}",
             "uk",
             aisp,
             "kong",
@@ -315,7 +316,7 @@ def _other_apis() -> tuple[Api, ...]:
             900,
             "consent",
         ),
-        _api(
+        api(
             "bg-consent",
             "POST /v1/consents",
             "berlin",
@@ -326,7 +327,7 @@ def _other_apis() -> tuple[Api, ...]:
             500,
             "consent",
         ),
-        _api(
+        api(
             "bg-card-transactions",
             "GET /v1/card-accounts/{account-id}/transactions",
             "berlin",
@@ -337,7 +338,7 @@ def _other_apis() -> tuple[Api, ...]:
             9000,
             "cards",
         ),
-        _api(
+        api(
             "token",
             "POST /oauth2/token",
             "oauth",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from triage.simulator.apis import GATEWAY
 from triage.simulator.bank import Bank
 from triage.simulator.draws import LOT_BITS, Calls
 from triage.simulator.failures import Failure
-from triage.simulator.faults import NS, ROLL_S, Change
+from triage.simulator.fault_types import NS, ROLL_S, Change
 from triage.simulator.parts import Api, Partner
 from triage.simulator.people import Customer, mixed
 from triage.simulator.tables import Tables
@@ -134,97 +136,71 @@ class Versions:
         return self._names[service][bisect_right(times, time_ns - instance * ROLL_S * NS)]
 
 
+class _Drawn(NamedTuple):
+    """One row of the drawn columns; `failing`: the hop that fails, `gateway`: place of the gateway's instance."""
+
+    partner: int
+    api: int
+    customer: int
+    failure: int
+    failing: int
+    fault: int
+    start: int
+    begins: list[int]
+    totals: list[int]
+    mode: int
+    present: bool
+    lot: int
+    gateway: int
+    stranger: int
+    place: int
+    ids: bytes
+
+
 def describe(calls: Calls, bank: Bank, tables: Tables, people: Sequence[Customer]) -> list[Call]:
     """The calls as objects."""
     gateway = tables.front_first[calls.api] + (calls.lot % (1 << LOT_BITS)) % tables.front_count[calls.api]
-    failing = [
-        -1 if failure < 0 else int(tables.hop_of[failure, api])
-        for failure, api in zip(calls.failure.tolist(), calls.api.tolist(), strict=True)
-    ]
-    columns = zip(
-        calls.partner.tolist(),
-        calls.api.tolist(),
-        calls.customer.tolist(),
-        calls.failure.tolist(),
-        failing,
-        calls.fault.tolist(),
-        calls.start.tolist(),
-        calls.hop_start.tolist(),
-        calls.hop_total.tolist(),
-        calls.mode.tolist(),
-        calls.present.tolist(),
-        calls.lot.tolist(),
-        gateway.tolist(),
-        calls.stranger.tolist(),
-        calls.place.tolist(),
-        (row.tobytes() for row in calls.ids),
-        strict=True,
+    failing = np.where(calls.failure < 0, -1, tables.hop_of[calls.failure, calls.api])
+    columns = (
+        calls.partner, calls.api, calls.customer, calls.failure, failing, calls.fault, calls.start, calls.hop_start, calls.hop_total,
+        calls.mode, calls.present, calls.lot, gateway, calls.stranger, calls.place,
     )
-    return [_call(bank, tables, people, *row) for row in columns]
+    ids = (row.tobytes() for row in calls.ids)
+    rows = zip(*(column.tolist() for column in columns), ids, strict=True)
+    return [_call(bank, tables, people, _Drawn(*row)) for row in rows]
 
 
-def _call(
-    bank: Bank,
-    tables: Tables,
-    people: Sequence[Customer],
-    partner: int,
-    api_place: int,
-    customer: int,
-    failure: int,
-    failing: int,
-    fault: int,
-    start: int,
-    begins: list[int],
-    totals: list[int],
-    mode: int,
-    present: bool,
-    lot: int,
-    gateway: int,
-    stranger: int,
-    place: int,
-    ids: bytes,
-) -> Call:
-    api, person = bank.apis[api_place], people[customer]
-    account = _account(api, stranger or person.account)
-    digest = mixed((partner << 20) + customer)
-    paying = "/pisp/" in api.route or "/vrp/" in api.route or "/payments/" in api.route
-    consent = "" if api.standard == "oauth" else _consent_id(api, mixed(stranger) if stranger else digest)
-    payment = f"pmt-{ids[8:16].hex()}" if paying else ""
-    path = api.route
-    if "{" in path:
-        path = (
-            path.replace("{AccountId}", account)
-            .replace("{account-id}", account)
-            .replace("{ConsentId}", consent)
-        )
-        path = path.replace("{DomesticPaymentId}", payment)
+def _call(bank: Bank, tables: Tables, people: Sequence[Customer], drawn: _Drawn) -> Call:
+    partner, api, person, ids = bank.partners[drawn.partner], bank.apis[drawn.api], people[drawn.customer], drawn.ids
+    account = _account(api, drawn.stranger or person.account)
+    digest = mixed((drawn.partner << 20) + drawn.customer)
+    consent = "" if api.standard == "oauth" else _consent_id(api, mixed(drawn.stranger) if drawn.stranger else digest)
+    payment = f"pmt-{ids[8:16].hex()}" if _is_payment(api) else ""
+    uk = api.standard == "uk"
     return Call(
-        partner=bank.partners[partner],
-        api=api,
-        api_place=api_place,
-        partner_place=partner,
-        customer=person,
-        failure=tables.failures[failure] if failure >= 0 else None,
-        failing_hop=failing,
-        fault=fault,
-        start=start,
-        begins=begins,
-        totals=totals,
-        mode=mode,
-        present=present and api.standard != "oauth",
-        lot=lot,
-        gateway=gateway,
-        ids=ids,
-        trace_id=ids[:16],
-        trace_hex=ids[:16].hex(),
-        interaction_id=_uuid(ids[16:32]) if api.standard == "uk" else "",
-        request_id="" if api.front == "kong" else _uuid(ids[32:48] if api.standard == "uk" else ids[16:32]),
-        account=account,
-        consent_id=consent,
-        payment_id=payment,
-        path=path,
-        source=f"192.0.{place}.7" if place else bank.partners[partner].address,
+        partner=partner, api=api, api_place=drawn.api, partner_place=drawn.partner, customer=person,
+        failure=tables.failures[drawn.failure] if drawn.failure >= 0 else None, failing_hop=drawn.failing, fault=drawn.fault,
+        start=drawn.start, begins=drawn.begins, totals=drawn.totals, mode=drawn.mode,
+        present=drawn.present and api.standard != "oauth", lot=drawn.lot, gateway=drawn.gateway, ids=ids,
+        trace_id=ids[:16], trace_hex=ids[:16].hex(), interaction_id=_uuid(ids[16:32]) if uk else "",
+        request_id="" if api.front == "kong" else _uuid(ids[32:48] if uk else ids[16:32]),
+        account=account, consent_id=consent, payment_id=payment, path=_path(api.route, account, consent, payment),
+        source=f"192.0.{drawn.place}.7" if drawn.place else partner.address,
     )
+
+
+def _is_payment(api: Api) -> bool:
+    return "/pisp/" in api.route or "/vrp/" in api.route or "/payments/" in api.route
+
+
+def _path(route: str, account: str, consent: str, payment: str) -> str:
+    """The route with the call's identifiers in it."""
+    if "{" not in route:
+        return route
+    values = {"{AccountId}": account, "{account-id}": account, "{ConsentId}": consent, "{DomesticPaymentId}": payment}
+    for name, value in values.items():
+        route = route.replace(name, value)
+    return route
 
 
 def _uuid(data: bytes) -> str:

@@ -13,8 +13,9 @@ from typing import Final
 from triage.simulator import faults as make
 from triage.simulator.bank import Bank, small_bank
 from triage.simulator.failures import Side
-from triage.simulator.faults import NS, ROLL_S, Change, Fault, IncidentKind, RootKind
+from triage.simulator.fault_types import NS, ROLL_S, Change, Fault, IncidentKind, RootKind
 from triage.simulator.traffic import Simulator
+from triage.simulator.wide import wide_bank
 
 MINUTE: Final = 60 * NS
 HOUR: Final = 60 * MINUTE
@@ -91,7 +92,7 @@ def quiet_week() -> Scenario:
 def scenarios() -> tuple[Scenario, ...]:
     """All scenarios, in a fixed order."""
     bank = small_bank(CALLS_PER_S)
-    groups = (_quiet, _innocent, _platform, _releases, _partners, _abuse, _shapes, _overlaps)
+    groups = (_quiet, _innocent, _platform, _releases, _partners, _abuse, _shapes, _overlaps, _cascades)
     return tuple(scenario for group in groups for scenario in group(bank))
 
 
@@ -315,6 +316,7 @@ def _shapes(bank: Bank) -> Iterable[Scenario]:
 def _overlaps(bank: Bank) -> Iterable[Scenario]:
     bench = _Bench(bank, 8000)
     release, changes = make.bad_release(bank, at(55), at(80))
+    both, both_changes = make.bad_release(bank, at(52), at(72), 0.4)
     return (
         bench.case(
             "overlap-release-and-certificate",
@@ -364,8 +366,21 @@ def _overlaps(bank: Bank) -> Iterable[Scenario]:
             ],
         ),
         bench.case(
+            "overlap-two-services-on-one-api", [make.upstream_timeout(bank, at(50), at(70), 0.35), both], both_changes,
+        ),
+        bench.case(
             "one-after-the-other",
             [make.provider_failing(bank, at(45), at(55)), make.upstream_timeout(bank, at(75), at(88))],
             hours=2,
         ),
+    )
+
+
+def _cascades(bank: Bank) -> Iterable[Scenario]:
+    """40 APIs and about 500 partners fail for one cause."""
+    bench = _Bench(wide_bank(3 * bank.calls_per_s), 9100)
+    lock = make.upstream_timeout(bench.bank, at(45), at(55), 0.9)
+    return (
+        bench.case("cascade-of-the-database", [lock], hours=1),
+        bench.case("cascade-beside-the-provider", [lock, make.provider_failing(bench.bank, at(46), at(56), 1.0)], hours=1),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from triage.simulator.parts import Partner, Role, Shape, Standard
 
-_ROWS: Final[tuple[tuple[str, str, str, str, Standard, Shape], ...]] = (
+_Row = tuple[str, str, str, str, Standard, Shape]
+_ROWS: Final[tuple[_Row, ...]] = (
     ("brightledger", "Brightledger", "GB-FCA-812341", "AISP", "uk", "consumer"),
     ("penny-owl", "Penny Owl Budgeting", "GB-FCA-790214", "AISP", "uk", "consumer"),
     ("swiftbasket-pay", "Swiftbasket Pay", "GB-FCA-833902", "PISP", "uk", "consumer"),
@@ -50,14 +52,29 @@ _ROWS: Final[tuple[tuple[str, str, str, str, Standard, Shape], ...]] = (
     ("juniper-legal", "Juniper Legal Escrow", "GB-FCA-718257", "PISP", "uk", "business"),
     ("test-harness-tpp", "Conformance Test House", "GB-FCA-999901", "AISP PISP", "uk", "business"),
 )
+_ROLES: Final = ("AISP", "PISP", "AISP PISP")
+_PER_NETWORK: Final = 48
 _TEAMS: Final = ("partners-north", "partners-south", "partners-europe")
 
 
 def partners(count: int = len(_ROWS)) -> tuple[Partner, ...]:
     """The `count` busiest partners; their weights sum to 1."""
-    raw = [_weight(rank) for rank in range(min(count, len(_ROWS)))]
+    return _weighted(_ROWS[:count], _weight)
+
+
+def many_partners(names: Sequence[tuple[str, str]], weight: Callable[[int], float]) -> tuple[Partner, ...]:
+    """All partners and one more for each (ID, name); `weight`: that of a rank from 0 on, before they are made to sum to 1."""
+    more: list[_Row] = [
+        (partner_id, name, f"GB-FCA-{900_000 + place}", _ROLES[place % len(_ROLES)], "berlin" if place % 3 == 0 else "uk", "consumer")
+        for place, (partner_id, name) in enumerate(names)
+    ]
+    return _weighted((*_ROWS, *more), weight)
+
+
+def _weighted(rows: Sequence[_Row], weight: Callable[[int], float]) -> tuple[Partner, ...]:
+    raw = [weight(rank) for rank in range(len(rows))]
     total = sum(raw)
-    return tuple(_partner(rank, weight / total) for rank, weight in enumerate(raw))
+    return tuple(_partner(rank, row, each / total) for rank, (row, each) in enumerate(zip(rows, raw, strict=True)))
 
 
 def _weight(rank: int) -> float:
@@ -65,8 +82,8 @@ def _weight(rank: int) -> float:
     return float((rank + 1) ** -1.1 * math.exp(-((rank / 22) ** 3.5)))
 
 
-def _partner(rank: int, weight: float) -> Partner:
-    partner_id, name, organisation, roles, standard, shape = _ROWS[rank]
+def _partner(rank: int, row: _Row, weight: float) -> Partner:
+    partner_id, name, organisation, roles, standard, shape = row
     client_id = hashlib.blake2s(partner_id.encode(), digest_size=11).hexdigest()
     known: tuple[Role, ...] = ("AISP", "PISP", "CBPII")
     return Partner(
@@ -78,7 +95,7 @@ def _partner(rank: int, weight: float) -> Partner:
         standard=standard,
         shape=shape,
         weight=weight,
-        address=f"198.51.{100 + rank // 200}.{10 + rank * 5}",
+        address=f"198.51.{100 + rank // _PER_NETWORK}.{10 + rank % _PER_NETWORK * 5}",
         contact=f"api-support@{partner_id}.example",
         team=_TEAMS[2] if standard == "berlin" else _TEAMS[rank % 2],
     )

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from triage.simulator.bank import SHAPES, Bank, Floats, Ints
-from triage.simulator.faults import NS, ROLL_S, Fault
+from triage.simulator.fault_types import NS, ROLL_S, Fault
 from triage.simulator.tables import Bools, Tables
 
 SLOT_S: Final = 10

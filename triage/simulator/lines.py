@@ -64,61 +64,19 @@ def _headers(call: Call) -> dict[str, str]:
 
 
 def _kong(call: Call, bank: Bank) -> dict[str, Any]:
-    total, upstream, own = (
-        call.totals[0] // _MS,
-        call.upstream_ns // _MS,
-        bool(call.failure and call.failure.by_gateway),
-    )
-    request_id, started = call.gateway_request_id, call.start // _MS
+    total, upstream = call.totals[0] // _MS, call.upstream_ns // _MS
+    own = bool(call.failure and call.failure.by_gateway)
     made: dict[str, Any] = {
-        "request": {
-            "id": request_id,
-            "method": call.api.method,
-            "uri": call.path,
-            "url": f"https://{_HOST}:8443{call.path}",
-            "querystring": {},
-            "size": 900 + call.lot % 400,
-            "headers": _headers(call),
-            "tls": {
-                "version": "TLSv1.3",
-                "cipher": "TLS_AES_256_GCM_SHA384",
-                "client_verify": call.failure.verify if call.failure and call.failure.verify else "SUCCESS",
-            },
-        },
+        "request": _kong_request(call),
         "response": {
-            "status": call.status,
-            "size": call.response_bytes + 320,
-            "headers": _kong_answer(call, total, upstream, own),
+            "status": call.status, "size": call.response_bytes + 320, "headers": _kong_answer(call, total, upstream, own),
         },
-        "latencies": {
-            "kong": total - upstream,
-            "proxy": -1 if own else upstream,
-            "request": total,
-            "receive": 0,
-        },
+        "latencies": {"kong": total - upstream, "proxy": -1 if own else upstream, "request": total, "receive": 0},
         "tries": [],
         "client_ip": call.source,
-        "started_at": started,
+        "started_at": call.start // _MS,
         "source": "kong" if own else "upstream",
-        "consumer": {
-            "id": call.partner.client_id,
-            "username": call.partner.id,
-            "custom_id": call.partner.organisation,
-        },
-        "authenticated_entity": {"id": call.partner.client_id},
-        "route": {
-            "id": call.api.key,
-            "name": call.api.key,
-            "paths": [_route_pattern(call.api)],
-            "methods": [call.api.method],
-        },
-        "service": {
-            "id": call.upstream(),
-            "name": call.upstream(),
-            "host": f"{call.upstream()}.internal",
-            "port": 8080,
-            "protocol": "http",
-        },
+        **_kong_parties(call),
         "trace_id": {"w3c": call.trace_hex},
         "workspace_name": "default",
         "upstream_uri": call.path,
@@ -126,15 +84,40 @@ def _kong(call: Call, bank: Bank) -> dict[str, Any]:
     }
     if not own:
         made["upstream_status"] = str(call.status)
-        made["tries"] = [
-            {
-                "ip": f"10.20.3.{call.lot % 3 + 1}",
-                "port": 8080,
-                "balancer_start": started + 1,
-                "balancer_latency": 0,
-            }
-        ]
+        made["tries"] = [{
+            "ip": f"10.20.3.{call.lot % 3 + 1}", "port": 8080, "balancer_start": call.start // _MS + 1, "balancer_latency": 0,
+        }]
     return made
+
+
+def _kong_request(call: Call) -> dict[str, Any]:
+    return {
+        "id": call.gateway_request_id,
+        "method": call.api.method,
+        "uri": call.path,
+        "url": f"https://{_HOST}:8443{call.path}",
+        "querystring": {},
+        "size": 900 + call.lot % 400,
+        "headers": _headers(call),
+        "tls": {
+            "version": "TLSv1.3",
+            "cipher": "TLS_AES_256_GCM_SHA384",
+            "client_verify": call.failure.verify if call.failure and call.failure.verify else "SUCCESS",
+        },
+    }
+
+
+def _kong_parties(call: Call) -> dict[str, Any]:
+    """Who called what: consumer, route and the service behind it."""
+    service = call.upstream()
+    return {
+        "consumer": {"id": call.partner.client_id, "username": call.partner.id, "custom_id": call.partner.organisation},
+        "authenticated_entity": {"id": call.partner.client_id},
+        "route": {
+            "id": call.api.key, "name": call.api.key, "paths": [_route_pattern(call.api)], "methods": [call.api.method],
+        },
+        "service": {"id": service, "name": service, "host": f"{service}.internal", "port": 8080, "protocol": "http"},
+    }
 
 
 def _kong_answer(call: Call, total: int, upstream: int, own: bool) -> dict[str, str]:

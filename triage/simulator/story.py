@@ -11,7 +11,7 @@ import numpy as np
 from triage.simulator import faults as make
 from triage.simulator.bank import Bank
 from triage.simulator.calls import Call
-from triage.simulator.faults import NS, Change, Fault
+from triage.simulator.fault_types import NS, Change, Fault
 from triage.simulator.traffic import Simulator
 
 MINUTE: Final = 60 * NS

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from triage.simulator.apis import GATEWAY
 from triage.simulator.bank import Bank, Floats, Ints
 from triage.simulator.failures import Failure, failing_hop
-from triage.simulator.faults import Fault
+from triage.simulator.fault_types import Fault
 from triage.simulator.parts import Hop
 
 Bools = npt.NDArray[np.bool_]

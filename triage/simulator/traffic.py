@@ -13,7 +13,7 @@ from triage.simulator import wire
 from triage.simulator.bank import Bank
 from triage.simulator.calls import LINE_ONLY, SPANS_ONLY, Call, Versions, describe
 from triage.simulator.draws import CUSTOMERS, LONGEST_NS, SLOT_NS, Calls, Drawer, join
-from triage.simulator.faults import Change, Fault
+from triage.simulator.fault_types import Change, Fault
 from triage.simulator.lines import fronts, line
 from triage.simulator.logs import LogWriter
 from triage.simulator.people import customers

@@ -6,7 +6,7 @@ from typing import Any
 
 from builders import masked, span, trace_id
 
-from triage.domain.incident import Episode, Incident
+from triage.domain.incident import Episode, Incident, Point
 from triage.domain.windows import HOUR_NS, MINUTE_NS, from_rfc3339
 from triage.incidents import documents
 
@@ -64,3 +64,13 @@ def test_the_example_of_refused_calls_is_one_with_the_refusal(world: Any) -> Non
 
     assert "GET refused" in text
     assert "GET fine" not in text
+
+
+def test_calls_that_stopped_coming_are_counted_by_what_is_usual(world: Any) -> None:
+    minute = NOW // MINUTE_NS
+    series = [Point(at, 12, 0) for at in range(minute - 40, minute - 30)] + [Point(at, 0, 0) for at in range(minute - 30, minute)]
+    text = page(world, incident(405, kind="traffic_drop", failed_calls=0, total_calls=0, series=series, last_seen_ns=NOW - MINUTE_NS))
+
+    assert "about 360" in text and "calls missing" in text
+    assert "Calls that do not come leave no trace." in text
+    assert "first failure" not in text and "no failure" not in text

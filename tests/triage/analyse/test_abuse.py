@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from builders import MINUTE, SECOND, T0, call, error_rollups, table
 
-from triage.analyse.abnormal_use.abuse import ABUSE_COLUMNS, REFUSED
 from triage.analyse.abnormal_use.misuse import Misuse, Seen, judge_use
 from triage.analyse.abnormal_use.overuse import Agreed, Terms, role_of
+from triage.analyse.abnormal_use.refused import ABUSE_COLUMNS, REFUSED
 from triage.analyse.abnormal_use.usage import use_rollups
 from triage.analyse.problems import Problem
 from triage.analyse.rollup import call_rollups, with_api
@@ -94,6 +94,18 @@ def test_the_curve_counts_the_refused_calls() -> None:
     assert all(point.failed <= point.calls for point in finding.series)
 
 
+def test_a_partner_of_accounts_is_compared_with_others_that_ask_for_accounts() -> None:
+    day = Day().usual().usual(partner="beta")  # refused on accounts now and then; gamma only pays
+    day.usual(every=SECOND, partner="gamma", method="POST", route="/pisp/domestic-payments")
+    day.refused(12, 8 * MINUTE, 0, partner="beta", resource_ref=lambda n: f"b{n}")
+
+    assert day.refused(40, 2 * MINUTE, 0, resource_ref=lambda n: f"r{n}").judged().findings == []
+
+
+def test_a_walk_on_an_api_that_nobody_else_calls_is_found() -> None:
+    assert quiet().refused(60, 10 * SECOND, resource_ref=lambda n: f"r{n}", route="/aisp/party/{id}").judged().findings
+
+
 def test_a_walk_through_consents_is_called_so() -> None:
     finding = quiet().refused(40, 2 * SECOND, resource_ref=lambda n: f"r{n}", route="/aisp/account-access-consents/{id}").finding()
 
@@ -156,6 +168,20 @@ def test_few_refused_tokens_beside_good_calls_wait_until_it_is_plain_what_they_a
     assert judge_use(replace(seen, refused=refused.slice(0, 0)), [problem], rows, Agreed(), NAMES).problems == [problem]
 
 
+@pytest.mark.parametrize(("minutes", "left"), [(1, 0), (3, 1)])
+def test_the_first_minute_of_refused_tokens_tells_nothing_of_the_other_calls(minutes: int, left: int) -> None:
+    last = FIRST + 60 + minutes - 1
+    rows = ErrorRows.of(error_rollups([
+        {"minute": minute, "partner": "alpha", "outcome": "partner_error", "count": 8} for minute in range(FIRST + 60, last + 1)]), {})
+    problem = Problem("errors", FIRST + 60, last, np.ones(minutes, bool), "partner:alpha")
+    day = Day().usual(hours=1).usual(partner="beta").refused(8 * minutes, 7 * SECOND, status=401, codes="invalid_token")
+    calls = with_api(derive_calls(table("calls", day.rows)))
+    refused = calls.filter(np.isin(calls.column("status").to_numpy(), REFUSED))
+    seen = Seen(refused, call_rollups(calls), use_rollups(calls), {}, FIRST, FIRST + 120, FIRST)
+
+    assert len(judge_use(seen, [problem], rows, Agreed(), NAMES).problems) == left
+
+
 def test_dead_consents_that_are_used_again_and_again_are_told() -> None:
     finding = quiet().refused(
         100, 6 * SECOND, status=401, codes="CONSENT_EXPIRED", consent_id=lambda n: f"old-{n % 5}").finding()
@@ -175,6 +201,14 @@ def test_functions_that_a_partner_never_used_and_is_refused_on_are_told() -> Non
 
     assert "never used" in finding.title
     assert len(finding.apis) == 3
+
+
+def test_a_partner_whose_certificate_has_expired_is_refused_on_functions_that_it_had_not_used_yet_as_everywhere() -> None:
+    refused: Row = {"status": 401, "codes": "CERTIFICATE_EXPIRED"}
+    day = Day().usual(hours=1).usual(partner="beta").usual(partner="gamma")
+    day.refused(24, 2 * MINUTE, HOUR, route=lambda n: f"/new/{n % 4}", **refused).refused(48, MINUTE, HOUR, **refused)
+
+    assert day.judged().findings == []
 
 
 @pytest.mark.parametrize("columns", [

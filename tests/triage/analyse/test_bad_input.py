@@ -27,7 +27,7 @@ from triage.ports.records import RecordStore
 from triage.simulator import faults as make
 from triage.simulator.bank import small_bank
 from triage.simulator.catalogue import BEGIN_NS, Scenario, at
-from triage.simulator.faults import Fault
+from triage.simulator.fault_types import Fault
 from triage.store.memory import MemoryStateStore
 
 Slice = tuple[int, MaskedRecords]
@@ -46,6 +46,11 @@ def traffic(*faults: Fault) -> list[Slice]:
 @pytest.fixture(scope="module")
 def ordinary() -> list[Slice]:
     return traffic()
+
+
+@pytest.fixture(scope="module")
+def faulty() -> list[Slice]:
+    return traffic(make.upstream_timeout(BANK, at(44), at(54), 0.8))
 
 
 def incidents(played: list[Slice], every: int = 4) -> list[Incident]:
@@ -179,10 +184,9 @@ def test_bad_input_is_no_incident(ordinary: list[Slice], spoil: Spoil) -> None:
     assert [f"{i.kind} {i.title}" for i in incidents(spoil(ordinary))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [skewed, late, in_circles, in_a_rush], ids=lambda spoil: spoil.__name__)
-def test_a_fault_in_bad_input_is_still_one_incident(spoil: Spoil) -> None:
-    played = traffic(make.upstream_timeout(BANK, at(44), at(54), 0.8))
-
-    found = incidents(spoil(played))
+def test_a_fault_in_bad_input_is_still_one_incident(faulty: list[Slice], spoil: Spoil) -> None:
+    found = incidents(spoil(faulty))
 
     assert [(i.kind, i.whose_side, i.services[0]) for i in found] == [("errors", "bank", "core-banking")]

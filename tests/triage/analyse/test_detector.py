@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -67,14 +68,14 @@ def test_the_start_is_learned_not_judged() -> None:
     assert not alerts(judge(np.random.default_rng(5).normal(0.0, 1.0, 30)))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=60, max_size=120), st.integers(1, 59))
 def test_an_answer_never_depends_on_later_rows(values: list[float], cut: int) -> None:
     rows = [(str(START + 60 * i), repr(v)) for i, v in enumerate(values)]
     assert list(detect_file(rows))[:cut] == list(detect_file(rows[:cut]))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.floats(0.001, 1000.0), st.floats(-1000.0, 1000.0))
 def test_the_unit_of_the_metric_does_not_matter(scale: float, offset: float) -> None:
     values = np.random.default_rng(6).normal(0.0, 1.0, 200)

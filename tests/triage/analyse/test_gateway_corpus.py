@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from corpus.gateway_errors import corpus, families
 from corpus.scores import pairwise_f1
 
@@ -36,6 +37,7 @@ def test_the_corpus_is_as_large_as_promised() -> None:
     assert min(labels.values()) >= 20
 
 
+@pytest.mark.slow
 def test_pairwise_f1_on_two_seeds() -> None:
     for seed in (7, 11):
         truth, found = group(seed)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from corpus.gateway_errors import corpus
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.analyse.grouping.fingerprint import ErrorEvent
@@ -32,7 +33,7 @@ def events(seed: int) -> list[ErrorEvent]:
     return [event for _, event in corpus(2_000, seed)]
 
 
-@settings(max_examples=5, deadline=None)
+@examples(5)
 @given(st.integers(1, 1_000))
 def test_the_order_of_unrelated_messages_does_not_change_groups(seed: int) -> None:
     """Sentences of which no two say the same, in two orders and two ways of batching."""
@@ -67,6 +68,7 @@ def _groups(seed: int) -> list[str]:
     return GroupingModel({}).assign(events(seed)).groups
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_ids() -> None:
     """String hashes differ between processes; no ID may depend on them."""
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:

@@ -47,6 +47,12 @@ def test_it_counts_failures_and_all_calls_of_the_same_time() -> None:
     assert (impact.services, impact.side) == (["core"], "bank")
 
 
+def test_five_hundred_partners_and_forty_apis_are_all_named() -> None:
+    _, impact = measured(partners=tuple(f"p{n}" for n in range(500)), apis=tuple(f"GET /thing-{n}" for n in range(40)))
+
+    assert (len(impact.partners), len(impact.apis)) == (500, 40)
+
+
 @pytest.mark.parametrize(("columns", "scope"), [
     ({"partners": ("alpha",), "outcome": "partner_error", "owner": "partner:alpha"}, "one partner: Alpha"),
     ({"apis": APIS[:1]}, "one API: GET /accounts"),
@@ -123,3 +129,16 @@ def test_the_comparison_finds_the_region_whatever_else_the_calls_say() -> None:
 
 def test_small_samples_show_no_difference() -> None:
     assert compare(calls(3, region="a"), calls(3, region="b")) == []
+
+
+def test_what_some_calls_do_not_say_is_compared_among_those_that_say_it() -> None:
+    named = {"gateway version": "3.8"}
+    healthy = calls(40, **named) + calls(20)  # lines without a version
+    unsaid = {"gateway version"}
+
+    assert [c.attribute for c in compare(calls(60, **named), healthy)] == ["gateway version"]
+    assert compare(calls(60, **named), healthy, unsaid=unsaid) == []
+    (found,) = compare(calls(40, **{"gateway version": "3.9"}) + calls(20), healthy, unsaid=unsaid)
+
+    assert (found.value, found.failing, found.healthy, found.looked_at) == ("3.9", 1.0, 0.0, 40)
+    assert compare(calls(60, **named), calls(60), unsaid=unsaid) == []  # nothing to compare with

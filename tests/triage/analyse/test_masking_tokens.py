@@ -57,6 +57,6 @@ def test_tokens_of_a_joined_text_are_the_same_tokens(text: str) -> None:
 
 @pytest.mark.parametrize("unit", ["a", "1", "/", "a/", "a:", ".", "a@", "<*>", "1 ", "-a.", "a.b:", "\udcff", "a=b ", "\x00\xff"])
 def test_a_megabyte_of_anything_costs_little(unit: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     tokens(mask(unit * (1_000_000 // len(unit))))
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5

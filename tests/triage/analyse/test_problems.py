@@ -95,6 +95,51 @@ def test_a_failure_that_does_not_say_where_it_began_belongs_to_the_fault_on_the_
     assert rows.count[problem.rows].sum() == 6 * 21
 
 
+def untraced(count: int = 3, **columns: Any) -> list[Row]:
+    """Failures that nobody says the beginning of."""
+    return failures(1_080, 1_100, service="", count=count, **{"group_id": "g-line", **columns})
+
+
+@pytest.mark.parametrize("lost", [1, 3, 30])
+def test_failures_without_a_trace_go_to_neither_of_two_services_that_fail_alike_on_the_api(lost: int) -> None:
+    errors = failures(1_080, 1_100) + failures(1_080, 1_100, service="cards", group_id="g2", count=4) + untraced(lost)
+
+    problems = {problem.owner: int(rows.count[problem.rows].sum()) for problem, rows in found(errors)}
+
+    assert problems == {"service:core": 5 * 21, "service:cards": 4 * 21}
+
+
+def test_failures_without_a_trace_go_to_the_service_that_most_failures_of_the_api_began_in() -> None:
+    errors = failures(1_080, 1_100, count=20) + failures(1_080, 1_100, service="cards", group_id="g2", count=4) + untraced()
+
+    problems = {problem.owner: int(rows.count[problem.rows].sum()) for problem, rows in found(errors)}
+
+    assert problems == {"service:core": 23 * 21, "service:cards": 4 * 21}
+
+
+def test_failures_without_a_trace_go_to_the_service_that_fails_with_their_code() -> None:
+    errors = failures(1_080, 1_100, count=8) + failures(1_080, 1_100, service="cards", group_id="g2") + untraced()
+
+    judged = found(errors, families={"g1": "code:A", "g2": "code:B", "g-line": "code:B"})
+
+    assert {problem.owner: int(rows.count[problem.rows].sum()) for problem, rows in judged} == {
+        "service:core": 8 * 21, "service:cards": 8 * 21}
+
+
+def test_failures_without_a_trace_that_were_there_long_before_a_short_fault_on_the_api_stay_a_problem() -> None:
+    assert owners(found(failures(1_062, 1_118, service="", group_id="g-line", count=8) + failures(1_080, 1_082, service="cards"))) == [
+        "service:cards", "service:unknown"]
+
+
+def test_a_failure_without_a_trace_is_not_given_to_the_service_that_fails_still_when_its_api_failed_for_another() -> None:
+    core = failures(1_080, 1_100) + failures(1_100, 1_106, service="", group_id="g-line")
+    cards = failures(1_080, 1_110, service="cards", group_id="g2", api=APIS[2])
+
+    apis = {problem.owner: set(rows.api[problem.rows]) for problem, rows in found(core + cards)}
+
+    assert apis == {"service:core": {APIS[0]}, "service:cards": {APIS[2]}}
+
+
 def test_rare_groups_of_the_same_service_and_time_belong_to_it() -> None:
     errors = failures(1_080, 1_100) + failures(1_090, 1_090, group_id="g-rare", api=APIS[2], count=1)
 

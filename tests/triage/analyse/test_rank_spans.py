@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.analyse.ranking.forest import grow
@@ -159,7 +160,7 @@ def test_the_hook_decides_what_is_one_log_statement() -> None:
     assert rank_spans(spans, HEALTHY[0], logs, HEALTHY[1], template=lambda _: "all the same") == []
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 5), st.integers(0, 2),
                           st.integers(-10, 10), st.integers(0, 20), st.booleans()), max_size=25))
 def test_any_links_give_a_forest(raw: list[tuple[int, int, int, int, int, int, bool]]) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from builders import MINUTE, T0, call, masked, table
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.analyse.distinct import estimate, united
@@ -24,7 +25,7 @@ def rolled(durations: list[int]) -> pa.Table:
     return call_rollups(with_api(table("calls", [call(n, duration_ns=ns) for n, ns in enumerate(durations)])))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.integers(1_000, 10**12), min_size=1, max_size=60), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_any_quantile_is_within_three_percent(durations: list[int], quantile: float) -> None:
     exact = float(np.quantile(durations, quantile, method="inverted_cdf")) / 1e6

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -269,7 +270,7 @@ def test_an_answer_after_30_s_counts_as_none() -> None:
         down_spans(starts, np.ones(4, dtype=np.bool_), ms)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(alphabet="+-", max_size=40))
 def test_down_spans_are_the_runs_of_five_or_more_in_any_order(answers: str) -> None:
     starts, told, ms = clock(answers)

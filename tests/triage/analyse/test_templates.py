@@ -7,7 +7,8 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from triage.analyse.grouping.templates import OVERFLOW_TEXT, TemplateMiner
@@ -163,7 +164,7 @@ def test_the_same_message_always_has_the_same_template(messages: list[str]) -> N
     assert [miner.resolve(i) for i in before] == after
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(MESSAGES, MESSAGES)
 def test_a_restart_changes_nothing(before: list[str], after: list[str]) -> None:
     miner = TemplateMiner()

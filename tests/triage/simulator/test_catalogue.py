@@ -53,6 +53,7 @@ def _first_effect(case: Scenario, place: int) -> Emitted:
     return total
 
 
+@pytest.mark.slow
 def test_every_fault_shows_and_stays_in_its_label(cases: tuple[Scenario, ...]) -> None:
     for case in cases:
         for place, incident in enumerate(case.truth):
@@ -66,6 +67,18 @@ def test_every_fault_shows_and_stays_in_its_label(cases: tuple[Scenario, ...]) -
             assert set(case.bank.routes(tuple(effect.apis))) <= set(incident.apis), case.name
             if incident.partners:
                 assert set(effect.partners) == set(incident.partners), case.name
+
+
+def test_the_cascade_reaches_forty_apis_and_nearly_all_of_five_hundred_partners(cases: tuple[Scenario, ...]) -> None:
+    case = next(case for case in cases if case.name == "cascade-of-the-database")
+    (fault,) = case.faults
+
+    (effect,) = case.simulator().emitted(fault.begin_ns, fault.end_ns)
+
+    assert (len(case.bank.partners), len(case.bank.apis)) == (500, 48)
+    assert len({(partner.id, partner.address) for partner in case.bank.partners}) == 500
+    assert len(effect.apis) == len(case.truth[0].apis) == 40
+    assert len(effect.partners) >= 490
 
 
 def test_other_seeds_are_other_traffic(cases: tuple[Scenario, ...]) -> None:

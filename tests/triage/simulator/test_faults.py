@@ -10,7 +10,7 @@ from otlp_decoding import logs, roots, spans
 from triage.simulator import faults as make
 from triage.simulator.bank import Bank
 from triage.simulator.calls import Call
-from triage.simulator.faults import NS, Change, Fault
+from triage.simulator.fault_types import NS, Change, Fault
 from triage.simulator.traffic import Simulator
 
 T0 = 1_790_000_000 * NS

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from triage.simulator.bank import Bank
-from triage.simulator.faults import NS
+from triage.simulator.fault_types import NS
 from triage.simulator.sender import Sender, Sent, run_live, send
 from triage.simulator.traffic import Payload, Simulator
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from triage.simulator.bank import Bank, default_bank
-from triage.simulator.faults import NS
+from triage.simulator.fault_types import NS
 from triage.simulator.story import ABUSER, Story, story
 
 NOW = 1_790_000_000 * NS

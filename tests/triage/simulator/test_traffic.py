@@ -11,7 +11,8 @@ import pytest
 from otlp_decoding import ReadSpan, lines, logs, roots, spans
 
 from triage.simulator.bank import Bank, default_bank, small_bank
-from triage.simulator.faults import NS, upstream_timeout
+from triage.simulator.fault_types import NS
+from triage.simulator.faults import upstream_timeout
 from triage.simulator.traffic import Payload, Simulator
 
 T0 = 1_790_000_000 * NS

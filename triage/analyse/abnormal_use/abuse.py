@@ -10,39 +10,26 @@ once each. Endpoints: several that the partner never used, all refused. Each is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import poisson
+from scipy.stats import nbinom
 
+from triage.analyse.abnormal_use.refused import Refused
 from triage.analyse.abnormal_use.signs import Sign
 from triage.analyse.episodes import Episode, Sure, episodes
 from triage.analyse.problems import Problem
-from triage.analyse.rows import CallRows, Counts, ErrorRows, Mask, Texts, Traffic, distinct, sums, texts
+from triage.analyse.rows import CallRows, Counts, ErrorRows, Mask, Traffic, distinct, sums, texts
 from triage.domain.windows import HOUR_NS, MINUTE_NS
 
-ABUSE_COLUMNS: Final = (
-    "witness_id", "witness", "time_ns", "duration_ns", "partner", "method", "route", "status", "codes", "resource_ref", "consent_id",
-    "customer", "trace_id", "span_id", "gateway_request_id",
-)
-REFUSED: Final = (400, 401, 403, 404, 405)
-ON_RESOURCE: Final = (400, 403, 404)
-TOKEN_CODES: Final = frozenset({
-    "invalid_token", "invalid_client", "invalid_grant", "unauthorized_client", "TOKEN_INVALID", "TOKEN_UNKNOWN",
-})
-CONSENT_CODES: Final = frozenset({
-    "CONSENT_EXPIRED", "CONSENT_INVALID", "UK.OBIE.Reauthenticate", "UK.OBIE.Resource.InvalidConsentStatus", "U028",
-    "TKXP",
-})
-ROLE_CODES: Final = frozenset({"ROLE_INVALID", "SERVICE_INVALID", "insufficient_scope"})
 MIN_RESOURCES: Final = 12
 MIN_DISTINCT: Final = 0.6
 """Different resources among the refused calls; a walk through IDs comes near 1."""
 PEER_FACTOR: Final = 5.0
+PEER_CALLS: Final = (1_000.0, 200.0)
 CHANCE: Final = 1e-6
 QUIET_MINUTES: Final = 30
 TOKENS: Final = Sure(1e-12, 30)
@@ -56,68 +43,12 @@ REPEATS: Final = 3.0
 NEW_ENDPOINTS: Final = 3
 MIN_ENDPOINT_CALLS: Final = 12
 KNOWN_CALLS: Final = 50
+EVERYWHERE: Final = 0.5
+"""A code that refuses this share of the calls of APIs that the partner does use tells of its access, not of a function."""
 TRIED: Final = 0.7
 """A partner's refusals of which this share are of a kind for this room are for it to judge."""
 EARLY_REPEATS: Final = 0.2
 ENDED_MINUTES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The refused calls of a stretch of minutes, in order of time; shape (rows,) each."""
-
-    table: pa.Table
-    time_ns: npt.NDArray[np.int64]
-    partner: Texts
-    api: Texts
-    codes: Texts  # sets of codes
-    on_resource: Mask
-    token: Mask
-    consent: Mask
-    role: Mask
-    repeated: Mask  # a dead consent that was refused before
-
-    @classmethod
-    def of(cls, calls: pa.Table) -> Refused:
-        """From paired calls with ABUSE_COLUMNS."""
-        calls = calls.sort_by("time_ns")
-        status = calls.column("status").to_numpy()
-        codes = np.array([frozenset(text.split()) for text in calls.column("codes").to_pylist()], object)
-        kinds = [_has(codes, kind) for kind in (TOKEN_CODES, CONSENT_CODES, ROLE_CODES)]
-        bare = (status == 401) & np.array([not each for each in codes], bool)
-        resource = texts(calls, "resource_ref") != ""
-        api = np.array([f"{m} {r}" for m, r in zip(texts(calls, "method"), texts(calls, "route"), strict=True)], object)
-        owner = np.where(texts(calls, "consent_id") != "", texts(calls, "consent_id"), texts(calls, "customer"))
-        on_resource = np.asarray(np.isin(status, ON_RESOURCE) & resource & ~kinds[2], bool)
-        consent = np.asarray(kinds[1] & (owner != ""), bool)
-        return cls(
-            calls, calls.column("time_ns").to_numpy(), texts(calls, "partner"), api, codes, on_resource, kinds[0] | bare,
-            consent, kinds[2] | np.asarray(status == 405, bool), _repeated(texts(calls, "partner"), owner, consent),
-        )
-
-    def minutes(self, mask: Mask, traffic: Traffic) -> Counts:
-        """Calls by the minute of the traffic."""
-        at = self.time_ns[mask] // MINUTE_NS - traffic.start
-        at = at[(at >= 0) & (at < len(traffic.total))]
-        return np.bincount(at, minlength=len(traffic.total)).astype(float)
-
-    def between(self, first: int, last: int) -> Mask:
-        """Which calls lie in these minutes, inclusive."""
-        return np.asarray((self.time_ns >= first * MINUTE_NS) & (self.time_ns < (last + 1) * MINUTE_NS), bool)
-
-
-def _has(codes: Texts, wanted: frozenset[str]) -> Mask:
-    return np.array([not wanted.isdisjoint(each) for each in codes], bool)
-
-
-def _repeated(partner: Texts, owner: Texts, dead: Mask) -> Mask:
-    seen: set[tuple[str, str]] = set()
-    out = np.zeros(len(partner), bool)
-    for row in np.flatnonzero(dead).tolist():
-        key = (partner[row], owner[row])
-        out[row] = key in seen
-        seen.add(key)
-    return out
 
 
 def refusal_signs(
@@ -125,7 +56,7 @@ def refusal_signs(
 ) -> list[Sign]:
     """`traffic`: the calls of the same minutes and before; `tokens`: partner -> tokens given by the minute of `traffic`;
     `known_apis`: partner -> API -> first minute, from before."""
-    signs = [*_walks(refused, traffic)]
+    signs = [*_walks(refused, calls)]
     for partner in distinct(refused.partner):
         if not partner or partner not in traffic.of_partner:
             continue
@@ -136,22 +67,45 @@ def refusal_signs(
     return signs
 
 
-def _walks(refused: Refused, traffic: Traffic) -> Iterator[Sign]:
-    """Partners that were refused on far more distinct resources than partners with as many calls are."""
-    first = int(refused.time_ns.min(initial=0)) // MINUTE_NS
-    totals = {partner: traffic.sum_of(partner, first, 1 << 40) for partner in traffic.of_partner}
-    counts = sums(refused.partner[refused.on_resource], np.ones(int(refused.on_resource.sum()), np.int64))
-    for partner, count in counts.items():
+def _walks(refused: Refused, calls: CallRows) -> Iterator[Sign]:
+    """Partners that were refused on far more distinct resources than others with as many calls of the same APIs are.
+
+    Sure as `triage.analyse.episodes` is: few calls of others tell little of what is usual.
+    """
+    at = refused.on_resource
+    made = calls.minute >= int(refused.time_ns.min(initial=0)) // MINUTE_NS
+    for partner, count in sums(refused.partner[at], np.ones(int(at.sum()), np.int64)).items():
         if count < MIN_RESOURCES or not partner:
             continue
-        rows = _latest_walk(np.flatnonzero(refused.on_resource & (refused.partner == partner)), refused.time_ns)
+        rows = _latest_walk(np.flatnonzero(at & (refused.partner == partner)), refused.time_ns)
         names = refused.table.column("resource_ref").take(pa.array(rows))
         resources = len(pc.unique(names))
-        others = sum(totals.values()) - totals.get(partner, 0)
-        usual = (sum(counts.values()) - count + 1) / max(others, 1) * totals.get(partner, count)
-        sure = poisson.sf(resources - 1, max(usual * PEER_FACTOR, 0.5)) < CHANCE
+        refusals, others, own = _peers(refused, rows, calls, made, partner)
+        usual = refusals / max(others, 1.0) * own
+        sure = nbinom.sf(resources - 1, refusals + 1, others / (others + PEER_FACTOR * own)) < CHANCE
         if sure and resources >= MIN_RESOURCES and resources >= MIN_DISTINCT * len(rows):
             yield _walk(refused, partner, rows, resources, usual)
+
+
+def _peers(
+    refused: Refused, rows: npt.NDArray[np.int64], calls: CallRows, made: Mask, partner: str,
+) -> tuple[float, float, float]:
+    """What others were refused on and called, and what the partner called, on the APIs and in the time of these rows.
+
+    So many as PEER_CALLS of the others' calls on the same APIs and on all of them count beside, from the whole time (`made`).
+    """
+    first, last = (int(refused.time_ns[rows[place]]) // MINUTE_NS for place in (0, -1))
+    apis = distinct(refused.api[rows])
+    bad, good = refused.on_resource & (refused.partner != partner), made & (calls.partner != partner)
+    bad_here, good_here = bad & np.isin(refused.api, apis), good & np.isin(calls.api, apis)
+    own = (calls.partner == partner) & np.isin(calls.api, apis) & calls.between(first, last)
+    refusals = float((bad_here & refused.between(first, last)).sum())
+    asked = float(calls.calls[good_here & calls.between(first, last)].sum())
+    for most, some, all_ in zip(PEER_CALLS, (bad_here, bad), (good_here, good), strict=True):
+        number = float(calls.calls[all_].sum())
+        part = min(most / max(number, 1.0), 1.0)
+        refusals, asked = refusals + part * float(some.sum()), asked + part * number
+    return refusals, asked, float(calls.calls[own].sum())
 
 
 def _walk(refused: Refused, partner: str, rows: npt.NDArray[np.int64], resources: int, usual: float) -> Sign:
@@ -244,7 +198,7 @@ def _consents(refused: Refused, mine: Mask, partner: str, traffic: Traffic) -> I
 def _endpoints(
     refused: Refused, mine: Mask, partner: str, calls: CallRows, known: Mapping[str, int],
 ) -> Iterator[Sign]:
-    """Several APIs that the partner never used before and is refused on, and calls refused for its role."""
+    """Several APIs that the partner never used before and is refused on where others are not, and calls refused for its role."""
     denied = mine & (refused.role | (refused.table.column("status").to_numpy() != 400)) & ~refused.token & ~refused.consent
     candidates = np.flatnonzero(denied)
     if len(candidates) < MIN_ENDPOINT_CALLS:
@@ -260,6 +214,8 @@ def _endpoints(
     if sum(made.values()) - sum(made.get(api, 0) for api in fresh) < KNOWN_CALLS:
         return
     rows = candidates[np.isin(refused.api[candidates], list(fresh) or [""])]
+    rows = rows[~_refused_everywhere(refused, rows, np.flatnonzero(mine), of_partner, calls)]
+    fresh = set(refused.api[rows].tolist())
     by_role = int(refused.role[rows].sum())
     if len(rows) < MIN_ENDPOINT_CALLS or (len(fresh) < NEW_ENDPOINTS and by_role < MIN_ENDPOINT_CALLS):
         return
@@ -272,6 +228,27 @@ def _endpoints(
          f"{by_role:,} of them were refused for its role or method"],
         _mostly(refused, rows), failed=len(rows), failed_at=_by_minute(refused, rows), severity="high", traces=_traces(refused, rows),
     )
+
+
+def _refused_everywhere(
+    refused: Refused, rows: npt.NDArray[np.int64], mine: npt.NDArray[np.int64], of_partner: Mask, calls: CallRows,
+) -> Mask:
+    """Which rows, refused on functions that are new to the partner, have codes that refuse it as well on those that it uses.
+
+    `mine`: all refused calls of the partner; `of_partner`: its rows of `calls`. A refusal for its role is never one of them.
+    """
+    new = distinct(refused.api[rows])
+    everywhere = set()
+    for codes in set(refused.codes[rows].tolist()):
+        coded = mine[np.array([each == codes for each in refused.codes[mine]], bool)]
+        on_new = np.isin(refused.api[coded], new)
+        minutes = refused.time_ns[coded] // MINUTE_NS
+        first, last = int(minutes[on_new].min()), int(minutes[on_new].max())
+        elsewhere = int((~on_new & (minutes >= first) & (minutes <= last)).sum())
+        made = int(calls.calls[of_partner & ~np.isin(calls.api, new) & calls.between(first, last)].sum())
+        if elsewhere and elsewhere >= EVERYWHERE * made:
+            everywhere.add(codes)
+    return np.array([codes in everywhere for codes in refused.codes[rows]], bool) & ~refused.role[rows]
 
 
 def _mostly(refused: Refused, rows: npt.NDArray[np.int64]) -> dict[str, int]:

@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from triage.analyse.abnormal_use.abuse import GO_ON, Refused, is_abuse, refusal_signs
+from triage.analyse.abnormal_use.abuse import GO_ON, is_abuse, refusal_signs
 from triage.analyse.abnormal_use.known_use import Known, learned
 from triage.analyse.abnormal_use.overuse import Agreed, Use, overuse_signs
+from triage.analyse.abnormal_use.refused import Refused
 from triage.analyse.abnormal_use.signs import Sign, findings_of, of_few
 from triage.analyse.problems import Problem
 from triage.analyse.rows import CallRows, ErrorRows, Traffic
@@ -61,7 +62,7 @@ def judge_use(
 
 
 def _goes_on(traffic: Traffic, errors: ErrorRows, problem: Problem) -> bool:
-    """Whether the partner's calls beside the problem's go on about as usual."""
+    """Whether the partner's calls beside the problem's go on about as usual; its last minute may not be over, and expects none."""
     partner = problem.owner.partition(":")[2]
     made = traffic.of_partner.get(partner)
     if made is None:
@@ -69,4 +70,4 @@ def _goes_on(traffic: Traffic, errors: ErrorRows, problem: Problem) -> bool:
     well = traffic.sum_of(partner, problem.since, problem.until) - float(errors.count[problem.rows].sum())
     before = made[: max(problem.since - traffic.start, 0)]
     before = before[np.cumsum(before) > 0]
-    return well >= GO_ON * float(before.mean() if len(before) else 0.0) * (problem.until - problem.since + 1)
+    return well >= GO_ON * float(before.mean() if len(before) else 0.0) * (problem.until - problem.since)

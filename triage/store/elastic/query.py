@@ -34,11 +34,11 @@ def needs_check(where: Sequence[Condition]) -> list[Condition]:
 
 
 def rollups_query(first: int, end: int, where: Sequence[Condition]) -> Query:
-    """Roll-up documents of the minutes from `first` to before `end` that hold rows with the values asked for.
+    """Blocks of roll-ups that can hold rows of the minutes from `first` to before `end` with the values asked for.
 
-    A document holds many rows, so the conditions must be applied to these again.
+    A block holds many rows, so minutes and conditions must be applied to these again.
     """
-    filters = [_range("minute", first, end)]
+    filters: list[Query] = [{"range": {"first": {"lt": min(end, _LAST)}}}, {"range": {"last": {"gte": max(first, -_LAST)}}}]
     for condition in where:
         values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
         indexed = all(len(str(value)) <= IGNORE_ABOVE for value in values)

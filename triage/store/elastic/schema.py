@@ -2,7 +2,8 @@
 
 Records lie in plain indices by day, `<prefix>-spans-2026.11.24`, all behind the alias `<prefix>-spans`. What is pinned of a
 dropped day lies in `<prefix>-pinned-spans-2026.11.24`, behind the same alias; its IDs lie in `<prefix>-ledger-2026.11`. Roll-ups,
-receipts and state are undated.
+receipts and state are undated. An index of roll-ups in a layout before this one, `…-v1`, is neither read nor written, and can be
+deleted: what is touched from then on is rolled up again from its records.
 Mappings are never dynamic, so no input can make them grow. The format stands in the `_meta` of every mapping.
 """
 
@@ -20,7 +21,7 @@ from triage.store.conditions import JSON_COLUMNS
 from triage.store.elastic.client import translated
 
 FORMAT: Final = 1
-TEMPLATE_VERSION: Final = 3  # raised with every change of what stands below
+TEMPLATE_VERSION: Final = 4  # raised with every change of what stands below
 
 IGNORE_ABOVE: Final = 8191  # UTF-16 units; more could pass Lucene's limit of 32,766 bytes a term
 ATTRIBUTE_LIMIT: Final = 8000  # the same for one attribute, less its name
@@ -87,7 +88,7 @@ class Names:
 
     def rollups(self, kind: str) -> str:
         """The index of the roll-ups of a kind."""
-        return f"{self.prefix}-rollups-{kind}-v1"
+        return f"{self.prefix}-rollups-{kind}-v2"
 
     @property
     def state(self) -> str:
@@ -146,11 +147,15 @@ def _mapping(properties: dict[str, Any]) -> dict[str, Any]:
 _LONG: Final = {"type": "long"}
 _KEYWORD: Final = {"type": "keyword", "ignore_above": IGNORE_ABOVE}
 _OPAQUE: Final = {"type": "object", "enabled": False}
+_UNSEARCHED: Final = {"index": False, "doc_values": False}
 _SELECTOR: Final = _KEYWORD | {"doc_values": False}
-ROLLUP_SELECTORS: Final = ("partner", "api", "service", "outcome", "instance", "group_id")
-"""Columns of roll-ups whose distinct values stand beside the rows of a document, so that it can be selected by them."""
+ROLLUP_SELECTORS: Final = ("partner", "api", "group_id")
+"""Columns of roll-ups whose distinct values stand beside the rows of a block, so that it can be selected by them."""
 
-ROLLUP_MAPPING: Final = _mapping({"minute": _LONG, "rows": _OPAQUE} | dict.fromkeys(ROLLUP_SELECTORS, _SELECTOR))
+ROLLUP_MAPPING: Final = _mapping(
+    {"first": _LONG, "last": _LONG | {"doc_values": False}} | dict.fromkeys(ROLLUP_SELECTORS, _SELECTOR)
+    | dict.fromkeys(("count", "size"), _LONG | _UNSEARCHED) | {"rows": {"type": "binary"}}
+)
 RECEIPT_MAPPING: Final = _mapping({"at_ns": _LONG, "minutes": _OPAQUE})
 LEDGER_MAPPING: Final = _mapping({"low": _LONG, "high": _LONG | {"doc_values": False}, "ids": {"type": "binary"}})
 PIN_MAPPING: Final = _mapping({"trace_id": _KEYWORD})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from elasticsearch import Elasticsearch
 
@@ -43,11 +43,15 @@ class Searcher:
         return answers
 
     def everything(
-        self, index: str, query: dict[str, Any], sort: str, source: Sequence[str], size: int | None = None,
+        self, index: str, query: dict[str, Any], sort: str, source: Sequence[str] | Literal[True], size: int | None = None,
     ) -> Iterator[Hits]:
-        """All hits, in order of a number field, in pages. More than one page are read from one point in time."""
+        """All hits, in order of a number field, in pages. More than one page are read from one point in time.
+
+        `source`: the fields wanted, or True for whole documents.
+        """
         body: dict[str, Any] = {
-            "size": size or PAGE, "query": query, "sort": [{sort: "asc"}], "_source": list(source) or False, "track_total_hits": False,
+            "size": size or PAGE, "query": query, "sort": [{sort: "asc"}], "_source": source is True or list(source) or False,
+            "track_total_hits": False,
         }
         first = self.page(index, body)
         if len(first) < body["size"]:
