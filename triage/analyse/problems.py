@@ -34,6 +34,8 @@ FRINGE: Final = 0.3
 STRAY: Final = 0.05
 MAJORITY: Final = 0.75
 """The service of so many of an API's traced failures has its untraced ones too; with less they are nobody's."""
+BURST: Final = 10.0
+"""A burst has so many times the failures of the strays before it in its first two minutes."""
 ALL_REFUSED: Final = 0.8
 ALSO_REFUSED: Final = 0.25
 """An API belongs to a partner's problem when its share of refused calls is at least this part of that of all together."""
@@ -265,7 +267,19 @@ def _grown_fault(rows: ErrorRows, problem: Problem, placed: Mask) -> Problem:
     return _with_rows(rows, problem, problem.rows | more)
 
 
+def _from_onset(rows: ErrorRows, mask: Mask) -> Mask:
+    """Without a stray failure or two that came before the burst: so that 'since' is when it began, not a usual failure of before."""
+    minutes, place = np.unique(rows.minute[mask], return_inverse=True)
+    counts = np.bincount(place, weights=rows.count[mask])
+    for gap in np.flatnonzero(np.diff(minutes) > 1)[::-1]:
+        before = counts[: gap + 1].sum()
+        if before <= LEAST_FAULTS and counts[gap + 1 : gap + 3].sum() >= BURST * before:
+            return np.asarray(mask & (rows.minute > minutes[gap]), bool)
+    return mask
+
+
 def _with_rows(rows: ErrorRows, problem: Problem, mask: Mask) -> Problem:
+    mask = _from_onset(rows, mask)
     problem.rows = mask
     problem.since, problem.until = int(rows.minute[mask].min()), int(rows.minute[mask].max())
     problem.groups = list(sums(rows.group[mask], rows.count[mask]))

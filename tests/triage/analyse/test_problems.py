@@ -71,6 +71,18 @@ def test_single_failures_are_no_problem() -> None:
     assert found([*failures(1_070, 1_070, count=1), *failures(1_090, 1_090, count=1)]) == []
 
 
+def test_a_usual_failure_before_the_burst_does_not_date_it() -> None:
+    (problem, rows), = found([*failures(1_078, 1_078, count=1), *failures(1_080, 1_100, count=40)])
+
+    assert (problem.since, problem.until, int(rows.count[problem.rows].sum())) == (1_080, 1_100, 840)
+
+
+def test_a_slow_beginning_is_part_of_it() -> None:
+    (problem, _), = found([*failures(1_074, 1_074, count=4), *failures(1_076, 1_100, count=8)])
+
+    assert problem.since == 1_074
+
+
 def test_failures_that_begin_in_one_service_are_one_problem_whatever_the_api_and_partner() -> None:
     errors = [row for api in APIS for partner in PARTNERS for row in failures(1_080, 1_100, api=api, partner=partner)]
 
