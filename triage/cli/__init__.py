@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from types import ModuleType
 from typing import Final
 
 import click
 
 from triage import __version__
+from triage.cli.ending import leave
 from triage.errors import ConfigError, TriageError
 
 _COMMANDS: Final = {
@@ -65,10 +65,10 @@ def main() -> None:
     except ConfigError as error:
         for fault in error.faults:
             click.echo(f"triage: {fault}", err=True)
-        sys.exit(2)
+        leave(2)
     except TriageError as error:
         click.echo(f"triage: {error}", err=True)
-        sys.exit(1)
+        leave(1)
     except OSError as error:
         click.echo(f"triage: {error}", err=True)
-        sys.exit(1)
+        leave(1)

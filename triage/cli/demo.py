@@ -17,7 +17,8 @@ import urllib3
 from triage.accounts.permissions import Role
 from triage.bootstrap.build import Service, base_url
 from triage.bootstrap.running import run_service
-from triage.cli.roles import announce, leave
+from triage.cli.ending import leave
+from triage.cli.roles import announce
 from triage.config import Settings, load_settings
 from triage.runfile import RunFile
 from triage.simulator.bank import default_bank

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
 
@@ -15,6 +13,7 @@ from collectors.follow import FORMATS
 from triage.bootstrap.build import Service, base_url
 from triage.bootstrap.collect import Follow
 from triage.bootstrap.running import run_service
+from triage.cli.ending import leave
 from triage.config import load_settings
 from triage.errors import StoreUnavailable
 from triage.telemetry import set_up_logs
@@ -59,14 +58,6 @@ def _run(roles: tuple[str, ...], split_role: str = "", follow: Follow | None = N
     set_up_logs(settings.log_level)
     run_service(settings, roles, ready=announce, split_role=split_role, follow=follow)
     leave()
-
-
-def leave() -> NoReturn:
-    """End the process. Everything is finished and closed by now; the interpreter's own tidying would only let DuckDB's binding
-    report the idle threads' connections as leaks, which reads like a crash."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 @click.command()
