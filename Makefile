@@ -6,6 +6,8 @@ PYTHON_ENV := .venv/bin
 QUICK := not elastic and not browser and not system and not faults and not slow
 REPEAT ?= 20
 OUTAGE ?= 60
+RECORDS ?= 1000000
+STORES ?=
 FAULTS := $(patsubst %,tests/system/test_%.py,kill follow_kill elastic_stop cluster full_disk)
 ARGS ?=
 
@@ -28,12 +30,13 @@ check:  ## Style, types and the quick tests, which need no other program, with f
 	$(PYTHON_ENV)/mypy
 	$(PYTHON_ENV)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK)" --hypothesis-profile=quick $(ARGS)
 
-bench:  ## Figures of this machine: start, ingest on both stores, one analysis run, and what the analysis finds in labelled faults
+bench:  ## Figures of this machine: ingest, kept data (RECORDS=1000000; STORES=--elastic: on a node too), analysis, labelled faults
 	@scripts/setup.sh check
 	$(PYTHON_ENV)/python tests/bench/ingest.py
 	$(PYTHON_ENV)/python tests/bench/elastic_ingest.py
-	$(PYTHON_ENV)/python tests/bench/kept.py
-	$(PYTHON_ENV)/python tests/bench/lookup.py
+	$(PYTHON_ENV)/python tests/bench/kept.py $(RECORDS)
+	$(PYTHON_ENV)/python tests/bench/lookup.py $(RECORDS)
+	$(if $(STORES),$(PYTHON_ENV)/python tests/bench/lookup.py $(RECORDS) $(STORES))
 	$(PYTHON_ENV)/python tests/bench/analysis.py
 	$(PYTHON_ENV)/python tests/bench/grouping.py
 	$(PYTHON_ENV)/python tests/bench/catalogue.py --quick

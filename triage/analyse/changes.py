@@ -15,6 +15,8 @@ _AFTER_NS: Final = 2 * MINUTE_NS
 ALIKE: Final = 0.2
 """Shares that differ by less tell nothing."""
 OFTEN: Final = 0.5
+SOON: Final = 10
+"""Minutes; a version that healthy calls passed for longer before the first failure proves nothing by having been there."""
 UNPROVEN: Final = 0.3
 """The score of a change that nothing proves and nothing clears."""
 
@@ -64,10 +66,10 @@ def _verdict(change: ChangeSeen, scene: Scene) -> Suspect:
         return _untouched(change, scene, suspect, when if minutes > -1 else "")
     suspect.why.append(f"{change.kind} {when}; {touches}")
     suspect.why += _since(change, scene)
-    score = 0.75 if minutes <= 10 else 0.55 if minutes <= 30 else 0.35
+    score = 0.75 if minutes <= SOON else 0.55 if minutes <= 30 else 0.35
     service = change.scope.get("service", "")
     if service and change.version:
-        score += _by_version(service, change.version, scene, suspect)
+        score += _by_version(service, change.version, scene, suspect, late=minutes > SOON)
     if scene.one_partner and change.kind == "deployment" and not change.scope.get("partner"):
         suspect.why_not.append("only one partner fails, others pass the same version unharmed")
         score -= 0.6
@@ -131,7 +133,7 @@ def _since(change: ChangeSeen, scene: Scene) -> list[str]:
     return [f"{now:.0%} of these calls failed so since then, {then:.0%} before it"] if now - then >= 0.01 else []
 
 
-def _by_version(service: str, version: str, scene: Scene, suspect: Suspect) -> float:
+def _by_version(service: str, version: str, scene: Scene, suspect: Suspect, *, late: bool) -> float:
     failing = _share(scene.failing, service, version)
     healthy = _share(scene.healthy, service, version)
     if failing is None:
@@ -142,7 +144,7 @@ def _by_version(service: str, version: str, scene: Scene, suspect: Suspect) -> f
             f", {healthy:.0%} of healthy ones" if healthy is not None else ""))
     if alike and healthy is not None and healthy > OFTEN:
         suspect.why_not.append("healthy calls pass the same version as often")
-        return 0.0 if failing > 0.8 else -0.2
+        return UNPROVEN - 0.55 if late else 0.0 if failing > 0.8 else -0.2
     return 0.2 if failing >= 0.8 else (-0.4 if failing < 0.2 else 0.0)
 
 

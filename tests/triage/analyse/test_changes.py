@@ -129,3 +129,10 @@ def test_what_healthy_calls_show_as_often_is_no_evidence_but_the_time_before_is(
 
     assert not any("of failing calls pass" in why for why in verdict.why)
     assert "33% of these calls failed so since then, 0% before it" in verdict.why
+
+
+def test_a_version_that_worked_for_long_before_is_not_blamed() -> None:
+    (verdict,) = judge_changes([deployed(18)], scene(healthy=spans(*["2.0"] * 20)))
+
+    assert 0 < verdict.score < 0.5
+    assert "healthy calls pass the same version as often" in verdict.why_not
