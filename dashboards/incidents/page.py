@@ -68,8 +68,10 @@ def _facts(incident: Incident, now_ns: int) -> tuple[Fact, ...]:
         noun = "service" if incident.services else "API"
         facts.append(Fact(count(len(places)), plural(len(places), noun).split(" ", 1)[1]))
     lasted = span_of_time(end - incident.first_seen_ns)
-    facts.append(Fact(lasted, f"since {began} UTC" if incident.is_live() else f"from {began} UTC, over"))
-    if is_quiet(incident, now_ns):
+    quiet = is_quiet(incident, now_ns)
+    facts.append(Fact(lasted, f"since {began} UTC" if incident.is_live() and not quiet else f"from {began} UTC on" if quiet
+                      else f"from {began} UTC, over"))
+    if quiet:
         what = "no failure" if incident.kind in ("errors", "endpoint_down") else "as usual"
         facts.append(Fact(span_of_time(now_ns - end), f"{what} since {short_time(end, now_ns)} UTC"))
     return tuple(facts)

@@ -90,7 +90,7 @@ def incident_row(incident: Incident, now_ns: int) -> IncidentRow:
     return IncidentRow(
         incident=incident, sub=_sub(incident), spark=spark(values, f"failed calls by minute, at most {max(values, default=0)}"),
         failed_note=f"{share(incident.failed_calls, incident.total_calls)} of calls" if incident.total_calls else "",
-        lasted=span_of_time(end - incident.first_seen_ns),
+        lasted=f"quiet for {span_of_time(now_ns - end)}" if is_quiet(incident, now_ns) else span_of_time(end - incident.first_seen_ns),
     )
 
 
@@ -114,9 +114,8 @@ def _sub(incident: Incident) -> str:
     elif incident.services:
         parts.append(", ".join(incident.services[:3]))
     parts.append(side_words(incident.whose_side))
-    change = next((s.name for s in incident.suspects if s.kind == "change" and s.score >= 0.5), "")
-    if change:
-        parts.append(f"began with {change}")
+    if incident.suspects and incident.suspects[0].kind == "change":
+        parts.append(f"began with {incident.suspects[0].name}")
     if incident.restricted:
         parts.append("restricted to security")
     if incident.backfilled and not incident.is_live():

@@ -51,7 +51,10 @@ def window_of(filters: Mapping[str, str], now_ns: int) -> Window | None:
     since, until = filters.get("since", ""), filters.get("until", "")
     if not since and not until:
         return None
-    return Window(time_of(since, now_ns) if since else 0, time_of(until, now_ns) if until else _LATEST_NS)
+    window = Window(time_of(since, now_ns) if since else 0, time_of(until, now_ns) if until else _LATEST_NS)
+    if window.start_ns >= window.end_ns:
+        raise BadInput("`until` has to be later than `since`.")
+    return window
 
 
 def time_of(text: str, now_ns: int) -> int:

@@ -20,8 +20,8 @@ from triage.ports.records import Condition, RecordStore
 
 RecordSignal = Literal["spans", "logs"]
 FILTERS: Final[dict[RecordSignal, tuple[str, ...]]] = {
-    "spans": ("service", "name", "status", "http", "error", "min_ms", "attribute", "trace", "since", "until"),
-    "logs": ("service", "severity", "text", "error", "attribute", "trace", "since", "until"),
+    "spans": ("service", "version", "name", "status", "http", "error", "min_ms", "attribute", "trace", "since", "until"),
+    "logs": ("service", "version", "severity", "text", "error", "attribute", "trace", "since", "until"),
 }
 SEVERITIES: Final = {"debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 """Lowest OpenTelemetry severity number of each word."""
@@ -77,7 +77,7 @@ def _place(after: str) -> tuple[int, str]:
 
 def conditions(signal: RecordSignal, filters: Mapping[str, str]) -> list[Condition]:
     """Query parameters -> conditions. Raises BadInput."""
-    where = [Condition(column, "=", value) for name, column in (("service", "service"), ("trace", "trace_id"))
+    where = [Condition(column, "=", value) for name, column in (("service", "service"), ("version", "version"), ("trace", "trace_id"))
              if (value := filters.get(name))]
     if attribute := filters.get("attribute"):
         where.append(attribute_of(attribute))

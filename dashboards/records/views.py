@@ -19,7 +19,8 @@ from triage.errors import BadInput
 
 pages: Final = Blueprint("records", __name__)
 _WORDS: Final = {
-    "service": ("Service", ""), "name": ("Name holds", "GET /accounts"), "status": ("Status", ""), "http": ("HTTP status", "504 or 5xx"),
+    "service": ("Service", "exactly"), "version": ("Version", "4.7.1"),
+    "name": ("Name holds", "GET /accounts"), "status": ("Status", ""), "http": ("HTTP status", "504 or 5xx"),
     "error": ("Exception holds", "TimeoutException"), "min_ms": ("At least, ms", "250"),
     "attribute": ("Attribute", "http.route=/accounts/{id}"), "trace": ("Trace ID", ""), "severity": ("At least", ""),
     "text": ("Text holds", "timed out"), "since": ("Since", "1h, 7d, 2026-01-31T18:00Z"), "until": ("Until", ""),

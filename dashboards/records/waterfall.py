@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dashboards.pages import Segment, TraceRow, TraceView
 from dashboards.words import duration
+from triage.analyse.events import CLIENT, called
 
 Row = dict[str, Any]
 _ERROR: Final = 2  # of a span's status
@@ -121,7 +122,9 @@ class _Tree:
         if not deepest:
             return ""
         first = min(deepest, key=lambda row: row["time_ns"] + row["duration_ns"])
-        return " ".join(part for part in (first["service"], first["version"]) if part) + f": {first['name']}"
+        what = " ".join(part for part in (first["service"], first["version"]) if part) + f": {first['name']}"
+        asked = called(json.loads(first["attributes"] or "{}")) if first["kind"] == CLIENT and not self.children[first["span_id"]] else ""
+        return f"{what}, its call to {asked}" if asked else what
 
 
 def own_time(span: Row, children: Sequence[Row]) -> list[tuple[int, int]]:

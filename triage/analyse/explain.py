@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from triage.analyse.anomalies.series import SeriesAnomaly
 from triage.analyse.changes import ChangeSeen
 from triage.analyse.compare import compare
 from triage.analyse.impact import ImpactOf
@@ -42,9 +43,15 @@ def explain(
         whose_side=_side(problem, impact), since_ns=since_ns, until_ns=until_ns, failed_calls=impact.failed,
         total_calls=impact.total, customers=samples.customers, partners=impact.partners, apis=impact.apis,
         services=services[:20], instances=[s.name for s in suspects if s.kind == "instance"], suspects=suspects,
-        groups=problem.groups[:50], trace_ids=list(dict.fromkeys([*problem.down_traces, *impact.traces]))[:TRACES], series=impact.series,
+        groups=problem.groups[:50], trace_ids=_traces(problem, impact, samples), series=impact.series,
         comparison=comparison, restricted=problem.kind == "abnormal_use",
     )
+
+
+def _traces(problem: Problem, impact: ImpactOf, samples: Samples) -> list[str]:
+    """Example traces: those of failures, of slowness the slowest that were looked at."""
+    slow = samples.failing.trace_id if problem.kind == "latency" else ()
+    return list(dict.fromkeys([*problem.down_traces, *impact.traces, *slow]))[:TRACES]
 
 
 def narrowed(impact: ImpactOf, comparison: Sequence[Comparison]) -> str:
@@ -107,11 +114,17 @@ def _summary(problem: Problem, impact: ImpactOf, suspects: Sequence[Suspect], sc
     if problem.kind in ("errors", "endpoint_down"):
         first = f"{impact.failed:,} calls{share} of {partners} failed; scope: {scope}."
     else:
-        reasons = dict.fromkeys(a.why.rstrip(".") for a in sorted(problem.anomalies, key=lambda a: -a.score)[:2])
+        reasons = dict.fromkeys(_reason(a) for a in sorted(problem.anomalies, key=lambda a: -a.score)[:2])
         first = ". ".join([*reasons, f"Scope: {scope}."])
     cause = _cause(suspects[0]) if suspects and suspects[0].score >= 0.5 else ""
     down = "".join(f" {sentence}" for sentence in problem.downs[:2])
     return f"{first}{cause}{down} {_SIDE_WORDS[_side(problem, impact)]}"
+
+
+def _reason(anomaly: SeriesAnomaly) -> str:
+    """What moved, and of what where that is not the one partner of the incident."""
+    of = f"{anomaly.key.id}: " if anomaly.key.kind == "api" else ""
+    return f"{of}{anomaly.why.rstrip('.')}"
 
 
 def _cause(first: Suspect) -> str:

@@ -265,7 +265,9 @@ def _explained(
         during = Window(problem.since * MINUTE_NS, (problem.until + 1) * MINUTE_NS)
         partners, apis = passing(records, root, during, settings.partner_name)
         finding.partners, finding.apis = partners[:MOST] or finding.partners, apis[:MOST] or finding.apis
-        finding.scope = f"calls that pass {root}"
+        scope = f"calls that pass {root}"
+        finding.summary = finding.summary.replace(f"Scope: {finding.scope}.", f"Scope: {scope}.")
+        finding.scope = scope
     return finding
 
 

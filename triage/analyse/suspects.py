@@ -22,6 +22,8 @@ MOST: Final = 8
 GUILTY: Final = 0.6
 """A change with this score explains the problem and comes first."""
 ON_ONE_INSTANCE: Final = 0.9
+ONLY_CALLS: Final = 0.5
+"""The score of a service whose only failures are calls to the first suspect, as a part of that one's."""
 LEAST_FAILURES: Final = 5
 _CHANCE: Final = 1e-3
 
@@ -92,7 +94,20 @@ def _components(impact: ImpactOf, samples: Samples, bank_services: frozenset[str
     first = next((s for s in suspects if s.name == name), None) or Suspect(_kind_of(name, bank_services), name, 0.7)
     first.score = max(0.7, first.score, *(s.score for s in suspects))
     first.why.insert(0, f"the first component that fails in {impact.failed:,} failed calls")
-    return [first, *(s for s in suspects if s.name != name)]
+    others = [s for s in suspects if s.name != name]
+    if _unreached(samples, name):
+        for other in others:
+            other.why = [why for why in other.why if not why.startswith(f"errors begin in {other.name} ")]
+            other.why_not.append(f"its failing calls are those that {name} does not answer")
+            other.score = min(other.score, round(first.score * ONLY_CALLS, 2))
+    return [first, *others]
+
+
+def _unreached(samples: Samples, service: str) -> bool:
+    """Whether the failing traces end in calls to a service that has no span of its own in them."""
+    places = Counter(place for place, _ in samples.failed_at)
+    silent = service not in {name for name, bad in zip(samples.failing.service, samples.failing.error, strict=True) if bad}
+    return silent and places[service] >= ON_ONE_INSTANCE * max(sum(places.values()), 1)
 
 
 def _kind_of(component: str, bank_services: frozenset[str]) -> SuspectKind:

@@ -184,7 +184,7 @@ def _live_fault(
     busy = [partner for partner in bank.partners[:12] if partner.id not in troubled]
     partner = busy[place * 3 % len(busy)].id  # never the same twice running
     if kind == "bad_release":
-        service = ("payments-service", "accounts-service")[place % 2]
+        service = ("accounts-service", "payments-service")[place % 2]
         return make.bad_release(
             bank, begin, end, service=service, version=f"{bank.service(service).version}-rc{place}"
         )

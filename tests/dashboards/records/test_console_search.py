@@ -51,6 +51,7 @@ def test_calls_by_text_and_duration(ask: Any, query: str, expected: list[str]) -
 @pytest.mark.parametrize("path", [
     "/spans?status=bad", "/spans?http=9999", "/spans?min_ms=soon", "/spans?attribute=novalue", "/spans?since=later", "/spans?after=x",
     "/logs?severity=loud", "/logs?attribute==x", "/calls?min_ms=-1", "/calls?after=12", "/spans?cursor=garbage", "/logs?limit=0",
+    "/spans?since=1h&until=2h",
 ])
 def test_what_cannot_be_read_is_said(ask: Any, path: str) -> None:
     answer = ask(path)
