@@ -17,7 +17,8 @@ def traces(prefix: str, answered: bool, count: int = 30) -> SpanTable:
     rows = []
     for number in range(count):
         trace, bad = f"{prefix}{number}", not answered
-        rows += [(trace, "a", "", "gateway", SERVER, bad), (trace, "b", "a", "payments", SERVER, bad), (trace, "c", "b", "payments", CLIENT, bad)]
+        rows += [(trace, "a", "", "gateway", SERVER, bad), (trace, "b", "a", "payments", SERVER, bad)]
+        rows += [(trace, "c", "b", "payments", CLIENT, bad)]
         rows += [(trace, "d", "c", "fraud", SERVER, False)] if answered else []
     trace_id, span_id, parent, service, kind, error = zip(*rows, strict=True)
     size = len(rows)
