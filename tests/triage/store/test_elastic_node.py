@@ -77,3 +77,15 @@ def test_the_next_day_is_made_within_the_hour_before_it(elastic_client: Elastics
         assert view.copies == 1
         assert bool(elastic_client.indices.exists(index=tomorrow)) is made
     assert not elastic_client.indices.exists(index=names.day("logs", T0 + DAY)), "a signal without an index today needs none"
+
+
+def test_an_index_whose_shard_is_not_there_yet_is_waited_for(
+    store: ElasticRecordStore, elastic_client: Elasticsearch, elastic_prefix: str,
+) -> None:
+    index, allocation = Names(elastic_prefix).rollups("calls"), "index.routing.allocation.enable"
+    elastic_client.indices.create(index=index, settings={allocation: "none"}, wait_for_active_shards=0)
+    with ThreadPoolExecutor(1) as writer:
+        done = writer.submit(store.replace_rollups, "calls", [1], call_rollups([{"minute": 1, "partner": "a"}]))
+        elastic_client.indices.put_settings(index=index, settings={allocation: "all"})
+        done.result()
+    assert store.rollups("calls", ALWAYS).column("minute").to_pylist() == [1]

@@ -31,6 +31,7 @@ from triage.store.elastic.search import Hits, Searcher
 _A_PAGE: Final = 50  # blocks read at once: 24 h are at most 49; of a very busy bank they are 120 MB
 _A_BULK: Final = 32  # blocks changed at once
 _ATTEMPTS: Final = 50  # in each, one writer of a block succeeds
+_ALLOCATED_WITHIN: Final = "10s"  # the longest wait for a shard that is not there yet
 _NO_INDEX: Final = "index_not_found_exception"
 
 
@@ -116,19 +117,33 @@ class ElasticRollups:
         ids = list(map(str, blocks))
         if not ids:
             return {}
+        documents = self._asked(kind, ids)
+        if any(_fault(found) for found in documents):  # the index was made a moment ago, or its node has just gone
+            with translated():
+                self._client.cluster.health(index=self._names.rollups(kind), wait_for_status="yellow", timeout=_ALLOCATED_WITHIN)
+            documents = self._asked(kind, ids)
+        for found in documents:
+            if fault := _fault(found):
+                raise failure(503, fault)
+        return {int(found["_id"]): found for found in documents if found.get("found")}
+
+    def _asked(self, kind: RollupKind, ids: list[str]) -> Hits:
         with translated():
-            documents = self._client.mget(
+            documents: Hits = self._client.mget(
                 index=self._names.rollups(kind), ids=ids, source_includes=["rows", "size"],
                 filter_path="docs._id,docs.found,docs._seq_no,docs._primary_term,docs._source,docs.error.type",
             )["docs"]
-        for found in documents:
-            if "error" in found and found["error"]["type"] != _NO_INDEX:
-                raise failure(503, found["error"]["type"])
-        return {int(found["_id"]): found for found in documents if found.get("found")}
+        return documents
 
     def _refresh(self, kind: RollupKind) -> None:
         with translated():
             self._client.indices.refresh(index=self._names.rollups(kind), ignore_unavailable=True)
+
+
+def _fault(document: dict[str, Any]) -> str:
+    """Why a document could not be read; '' where it could, or where there is no index yet."""
+    fault: str = document.get("error", {}).get("type", "")
+    return "" if fault == _NO_INDEX else fault
 
 
 def _rows(kind: RollupKind, hits: Hits) -> pa.Table:
